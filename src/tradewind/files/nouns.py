@@ -1,0 +1,39 @@
+"""Nouns as files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from tradewind.domain import codec
+from tradewind.domain.errors import InputError
+from tradewind.files import atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read", "write"]
+
+T = TypeVar("T")
+
+
+def read(path: Path, type_: type[T]) -> T:
+    """The noun in a JSON or YAML file. Errors: InputError when there is no such file, CodecError."""
+    try:
+        if path.stat().st_size > codec.MAX_BYTES:
+            raise InputError(
+                f"{path}: {path.stat().st_size} bytes is over the limit of {codec.MAX_BYTES}; "
+                f"this is not a {type_.__name__} file"
+            )
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; name the file in it") from None
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read; check the owner of the file") from None
+    return codec.decode(data, type_, source=str(path))
+
+
+def write(path: Path, noun: object) -> None:
+    """The noun as indented JSON, whole or not at all."""
+    atomic.write_bytes(path, codec.encode(noun))
