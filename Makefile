@@ -71,7 +71,7 @@ bench: $(SENTINELS)/dev ## the benchmarks; results go to benchmarks/results/
 	@$(BIN)/python benchmarks/run.py
 
 docs: $(SENTINELS)/dev ## the reference, from the docstrings, into build/docs
-	@$(BIN)/python docs/build.py build/docs
+	@$(BIN)/pdoc tradewind --output-directory build/docs
 
 clean: ## remove the environment and everything that was made
 	rm -rf $(VENV) build runs

@@ -7,6 +7,7 @@ of the goal file are text with a unit in every format, so that `0.02` cannot be 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -61,13 +62,12 @@ def to_plain(noun: object) -> Any:
     """The noun as dicts, lists and scalars, under the names that the files use."""
     if isinstance(noun, msgspec.Struct):
         plain = {}
-        for field in msgspec.structs.fields(type(noun)):
-            value = getattr(noun, field.name)
-            dimension = _dimension(msgspec.inspect.type_info(field.type))
+        for name, encode_name, dimension in _fields(type(noun)):
+            value = getattr(noun, name)
             if dimension is not None and value is not None:
-                plain[field.encode_name] = units.write(value, dimension)
+                plain[encode_name] = units.write(value, dimension)
             else:
-                plain[field.encode_name] = to_plain(value)
+                plain[encode_name] = to_plain(value)
         return plain
     if isinstance(noun, dict):
         return {str(key): to_plain(value) for key, value in noun.items()}
@@ -76,10 +76,24 @@ def to_plain(noun: object) -> Any:
     return noun
 
 
+@functools.cache
+def _fields(type_: type[msgspec.Struct]) -> tuple[tuple[str, str, units.Dimension | None], ...]:
+    """Name, name in files, and dimension of each field of a struct."""
+    return tuple(
+        (field.name, field.encode_name, _dimension(msgspec.inspect.type_info(field.type)))
+        for field in msgspec.structs.fields(type_)
+    )
+
+
+@functools.cache
+def _type_info(type_: Any) -> msgspec.inspect.Type:
+    return msgspec.inspect.type_info(type_)
+
+
 def from_plain(plain: object, type_: type[T], *, source: str) -> T:
     """The noun that dicts, lists and scalars describe. Errors: CodecError with the path."""
     try:
-        ready = _read(plain, msgspec.inspect.type_info(type_), "", source)
+        ready = _read(plain, _type_info(type_), "", source)
         return msgspec.convert(ready, type_)
     except msgspec.ValidationError as error:
         raise CodecError(_sentence(str(error), plain, source)) from None

@@ -54,6 +54,11 @@ class RunFolder:
         finally:
             os.close(handle)
 
+    def drop(self, *names: str) -> None:
+        """Removes results of an earlier run that the present one does not have."""
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+
     def note(self, event: Event) -> None:
         """Appends a line to events.jsonl."""
         line = json.dumps(codec.to_plain(event), ensure_ascii=False) + "\n"

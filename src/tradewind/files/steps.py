@@ -91,13 +91,16 @@ class Steps:
         self._listener(Progress(name, "started", depth))
         begun = time.monotonic()
         try:
-            result = work()
+            # The result goes through the codec even when it is new, so that later steps read the same content
+            # (3 and 3.0 differ in JSON) in the run that made it and in the runs that keep it.
+            plain = codec.to_plain(work())
+            result = codec.from_plain(plain, type_, source=name)
         except BaseException as error:
             self._listener(Progress(name, "failed", depth, text=str(error), seconds=time.monotonic() - begun))
             raise
         finally:
             self._open.pop()
-        atomic.write_bytes(path, codec.encode({"step": name, "result": result}))
+        atomic.write_bytes(path, codec.encode({"step": name, "result": plain}))
         self._listener(Progress(name, "done", depth, seconds=time.monotonic() - begun, result=result))
         return result
 

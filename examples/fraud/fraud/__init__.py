@@ -1,0 +1,1 @@
+"""Card-transaction fraud: a seeded generator of transactions, and a small network trained on them."""

@@ -1,0 +1,323 @@
+"""How long a request takes at one replica: the queue in front of an engine that forms batches.
+
+Requests arrive at random (Poisson). A free engine takes all that wait, at most `max_batch`, and answers them
+together after a time that depends only on their number. What waits when a batch ends is a Markov chain; its
+stationary distribution and the uniform arrivals between two ends give the latency of a request exactly, up
+to the bins in which it is tabulated (about 1 %).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+__all__ = ["Queue", "tabulate"]
+
+MAX_LOAD: Final = 0.95
+"""No replica is loaded above this: beyond, latency grows without a bound and any error of the speed tips it."""
+_HIGH_LOADS: Final = (0.4, 0.55, 0.7, 0.8, 0.87, 0.92, MAX_LOAD)
+"""Loads, relative to the largest throughput, at which the queue is solved."""
+_LOW_LOADS: Final = (0.01, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""The same relative to the throughput of batches of one, where requests begin to meet each other."""
+
+_LEVELS: Final = np.concatenate(
+    [np.linspace(0.0, 0.9, 25), 1.0 - np.geomspace(0.1, 0.01, 17)[1:], 1.0 - np.geomspace(0.01, 1e-4, 17)[1:]]
+)
+"""Edges of the slices of probability into which the latency is cut; finer in the tail."""
+_WEIGHTS: Final = np.append(np.diff(_LEVELS), 1.0 - _LEVELS[-1])
+_CENTRES: Final = _LEVELS + 0.5 * _WEIGHTS
+
+_CELLS: Final = 24
+"""Cells into which the time of one full batch is cut to place arrivals in it."""
+_BINS: Final = 800
+"""Logarithmic bins of latency."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The latency of one replica against its load, for a service time known up to a factor.
+
+    The methods take `scale`, by which every service time is multiplied: multiplying service times by s at
+    rate r multiplies latencies by s at rate s * r. They also take `jitter_s`, the mean of an exponential
+    delay that is added to every request and does not depend on the load.
+
+    Shapes: G loads, Q slices of probability, B the largest batch.
+    """
+
+    service_s: np.ndarray
+    """(B,) time of a batch of b at entry b - 1; never falls."""
+    loads: np.ndarray
+    """(G,) rates that were solved, relative to the largest throughput; the first is 0."""
+    latency_s: np.ndarray
+    """(G, Q) latency in each slice; does not fall with the load."""
+    busy: np.ndarray
+    """(G,) share of the time in which the engine works."""
+    batches: np.ndarray
+    """(G, B) batches of b rows per request: the CPU time per request is their product with that of a batch."""
+
+    @property
+    def max_rate_rps(self) -> float:
+        """Throughput of full batches."""
+        return float(len(self.service_s) / self.service_s[-1])
+
+    def exceedance(
+        self, rate_rps: float, bound_s: float, *, scale: float = 1.0, jitter_s: float = 0.0
+    ) -> float:
+        """Share of requests that take longer than the bound."""
+        return float(_exceedance(self._latency_at(rate_rps, scale)[None], bound_s, jitter_s)[0])
+
+    def percentile_s(
+        self, rate_rps: float, level: float, *, scale: float = 1.0, jitter_s: float = 0.0
+    ) -> float:
+        """The latency that a share of `level` of the requests does not exceed.
+
+        Above the largest tabulated load it grows as 1 / (1 - load), as in heavy traffic, up to 50 times:
+        finite also for a replica that cannot keep up.
+        """
+        latency_s = self._latency_at(rate_rps, scale)
+        if jitter_s <= 0.0:
+            return float(np.interp(level, _CENTRES, latency_s))
+        low, high = 0.0, float(latency_s[-1]) + 20.0 * jitter_s
+        for _ in range(4):
+            bounds_s = np.linspace(low, high, 33)
+            spare_s = np.maximum(bounds_s[:, None] - latency_s, 0.0)
+            above = np.exp(-spare_s / jitter_s) @ _WEIGHTS > 1.0 - level
+            first = int(np.argmin(above))  # False where the bound is high enough
+            low, high = float(bounds_s[max(first - 1, 0)]), float(bounds_s[first])
+        return high
+
+    def capacity_rps(
+        self, bound_s: float, level: float, *, scale: float = 1.0, jitter_s: float = 0.0
+    ) -> float:
+        """The largest rate at which the percentile stays within the bound; 0 when even an idle replica misses.
+
+        Does not fall when the bound rises, and not when the scale or the jitter falls.
+        """
+        above = np.maximum.accumulate(_exceedance(self.latency_s * scale, bound_s, jitter_s))
+        allowed = 1.0 - level
+        if above[0] > allowed:
+            return 0.0
+        first = int(np.searchsorted(above, allowed, side="right"))
+        if first == len(self.loads):
+            rho = MAX_LOAD
+        else:
+            low, high = float(self.loads[first - 1]), float(self.loads[first])
+            for _ in range(20):
+                middle = 0.5 * (low + high)
+                latency_s = self._latency_at(middle * self.max_rate_rps, 1.0)[None] * scale
+                within = float(_exceedance(latency_s, bound_s, jitter_s)[0]) <= allowed
+                low, high = (middle, high) if within else (low, middle)
+            rho = low
+        return rho * self.max_rate_rps / scale
+
+    def busy_share(self, rate_rps: float, *, scale: float = 1.0) -> float:
+        """Share of the time in which the engine works."""
+        rho = min(1.0, rate_rps * scale / self.max_rate_rps)
+        return float(np.interp(rho, np.append(self.loads, 1.0), np.append(self.busy, 1.0)))
+
+    def per_request(self, rate_rps: float, of_batch: np.ndarray, *, scale: float = 1.0) -> float:
+        """A quantity per request, such as CPU time, from what it is per batch: `of_batch` is (B,)."""
+        rho = min(MAX_LOAD, rate_rps * scale / self.max_rate_rps)
+        each = self.batches @ of_batch[: len(self.service_s)]
+        return float(np.interp(rho, self.loads, each))
+
+    def _latency_at(self, rate_rps: float, scale: float) -> np.ndarray:
+        """(Q,) between the tabulated loads straight in 1 / (1 - load), as in heavy traffic."""
+        rho = rate_rps * scale / self.max_rate_rps
+        if rho >= MAX_LOAD:
+            growth = (1.0 - MAX_LOAD) / (1.0 - min(rho, 0.999))
+            return np.asarray(self.latency_s[-1] * scale * growth)
+        after = int(np.searchsorted(self.loads, rho, side="right"))
+        low, high = 1.0 / (1.0 - self.loads[after - 1]), 1.0 / (1.0 - self.loads[after])
+        share = (1.0 / (1.0 - rho) - low) / (high - low)
+        before_s, after_s = self.latency_s[after - 1], self.latency_s[after]
+        return np.asarray((before_s + share * (after_s - before_s)) * scale)
+
+
+def _exceedance(latency_s: np.ndarray, bound_s: float, jitter_s: float) -> np.ndarray:
+    """(G,) share of requests above the bound, of latencies (G, Q) plus an exponential delay."""
+    spare_s = bound_s - latency_s
+    if jitter_s <= 0.0:
+        # Between the centres of two slices the share falls in proportion, so that no bound is a step.
+        return np.array([1.0 - np.interp(bound_s, row, _CENTRES, left=0.0) for row in latency_s])
+    late = np.exp(-np.maximum(spare_s, 0.0) / jitter_s)
+    return np.asarray(late @ _WEIGHTS)
+
+
+def tabulate(service_s: np.ndarray) -> Queue:
+    """The queue of one replica whose batch of b takes `service_s[b - 1]`.
+
+    `service_s` must be positive, must not fall with the batch, and its throughput must be largest at the
+    largest batch: a larger batch that answers less per second must not be formed.
+
+    >>> import numpy as np
+    >>> queue = tabulate(np.array([0.001]))
+    >>> round(queue.max_rate_rps)
+    1000
+    >>> 0.001 <= queue.percentile_s(500.0, 0.5) < queue.percentile_s(800.0, 0.5)
+    True
+    """
+    service_s = np.maximum.accumulate(np.asarray(service_s, dtype=np.float64))
+    size = len(service_s)
+    edges_s = service_s[0] * np.geomspace(0.999, 100.0 * service_s[-1] / service_s[0], _BINS + 1)
+    ratio = service_s[-1] / (size * service_s[0])
+    low = [load * ratio for load in _LOW_LOADS if load * ratio < 0.75 * _HIGH_LOADS[0]]
+    loads = np.array([0.0, *low, *_HIGH_LOADS])
+    latency_s = np.empty((len(loads), len(_LEVELS)))
+    busy, batches = np.zeros(len(loads)), np.zeros((len(loads), size))
+    latency_s[0], batches[0, 0] = service_s[0], 1.0
+    for row, rho in enumerate(loads[1:], start=1):
+        rate = rho * size / service_s[-1]
+        waiting, arrivals = _stationary(service_s, rate, float(rho))
+        mass = _latency_mass(service_s, rate, waiting, arrivals, edges_s)
+        latency_s[row] = _quantiles(mass, edges_s)
+        taken = waiting[1 : size + 1].copy()
+        taken[0] += waiting[0]
+        taken[-1] += waiting[size + 1 :].sum()
+        working_s = float(taken @ service_s)
+        busy[row] = working_s / (working_s + waiting[0] / rate)
+        batches[row] = taken / float(taken @ np.arange(1, size + 1))
+    return Queue(
+        service_s=service_s,
+        loads=loads,
+        latency_s=np.maximum.accumulate(np.maximum(latency_s, service_s[0]), axis=0),
+        busy=np.maximum.accumulate(busy),
+        batches=batches,
+    )
+
+
+def _stationary(service_s: np.ndarray, rate: float, rho: float) -> tuple[np.ndarray, np.ndarray]:
+    """How many wait when a batch ends: (N + 1,) probabilities; and (B, N + 1) arrivals during a batch of b."""
+    size = len(service_s)
+    # The tail falls per request by exp(-d), rho * (exp(d) - 1) = d, d >= 2 (1 - rho): cut it below 1e-5.
+    states = size + 8 + math.ceil(6.0 / (1.0 - rho))
+    arrivals = _poisson(rate * service_s, states + 1)
+    moves = np.zeros((states + 1, states + 1))
+    moves[0] = arrivals[0]
+    moves[1 : size + 1] = arrivals
+    # Row size + k leaves k behind and adds the arrivals of a full batch: one row, shifted.
+    padded = np.concatenate([np.zeros(states), arrivals[-1]])
+    shifted = np.lib.stride_tricks.sliding_window_view(padded, states + 1)[::-1]
+    moves[size:] = shifted[: states - size + 1]
+    moves[:, -1] += 1.0 - moves.sum(axis=1)
+    balance = moves.T - np.eye(states + 1)
+    balance[-1] = 1.0
+    right = np.zeros(states + 1)
+    right[-1] = 1.0
+    return np.maximum(np.linalg.solve(balance, right), 0.0), arrivals
+
+
+def _latency_mass(
+    service_s: np.ndarray, rate: float, waiting: np.ndarray, arrivals: np.ndarray, edges_s: np.ndarray
+) -> np.ndarray:
+    """Requests by latency: (bins,) expected number between two ends of a batch.
+
+    A request that finds the engine idle takes the time of a batch of one. Another arrives during a batch of
+    b, t after its start, so that it waits r = T(b) - t for the end. If all who wait then fit into one
+    batch, that batch has them all; otherwise the request waits for the full batches before it.
+    """
+    size, states = len(service_s), len(waiting) - 1
+    full_s = float(service_s[-1])
+    mass = np.zeros(len(edges_s) - 1)
+    _add(mass, edges_s, service_s[:1], waiting[:1])
+    # Requests per time unit that arrive during a batch of b which leaves nobody behind; those during a
+    # full batch are treated apart, by how many it leaves behind.
+    taken = rate * waiting[1:size]
+    if size > 1:
+        taken[0] += rate * waiting[0]
+    left = rate * waiting[size:]
+    if size == 1:
+        left[0] += rate * waiting[0]
+
+    # 1. All others who wait at the end (o of them) fit: o + 1 are served together, and r is uniform.
+    others = np.zeros((size, size))
+    others[:-1] = taken[:, None] * arrivals[:-1, :size]
+    others[-1] = np.convolve(left[:size], arrivals[-1, :size])[:size]
+    others *= service_s[:, None]
+    cells = (np.arange(_CELLS) + 0.5) / _CELLS
+    during, served = np.nonzero(others > 1e-9 * others.sum())
+    values = service_s[served][:, None] + service_s[during][:, None] * cells
+    _add(mass, edges_s, values, np.broadcast_to(others[during, served][:, None] / _CELLS, values.shape))
+
+    # 2. They do not all fit. By cell of the arrival's time t: how many are ahead of the request then.
+    cell_s = full_s / _CELLS
+    t_s = cells * full_s
+    ahead = _poisson(rate * t_s, states + 1)
+    queue = left[: states + 1 - size + 1]
+    kernel = np.zeros(2 * states + 1)
+    kernel[states : states + len(queue)] = queue
+    toeplitz = np.lib.stride_tricks.sliding_window_view(kernel, states + 1)[::-1]
+    ahead_full = ahead @ toeplitz
+    spent = np.clip(service_s[:-1, None] / cell_s - np.arange(_CELLS), 0.0, 1.0) * cell_s
+    first = ahead[:, :size].sum(axis=1)
+    first_full = ahead_full[:, :size].sum(axis=1)
+    # 2a. Fewer than B are ahead: the request is in the next batch, which is full.
+    overflow = (
+        taken[:, None] * spent * first - others[:-1].sum(axis=1)[:, None] * spent / service_s[:-1, None]
+    )
+    overflow_full = first_full * cell_s - others[-1].sum() / _CELLS
+    wait_s = np.maximum(service_s[:-1, None] - t_s, 0.0)
+    _add(mass, edges_s, wait_s + full_s, np.maximum(overflow, 0.0))
+    _add(mass, edges_s, full_s - t_s + full_s, np.maximum(overflow_full, 0.0))
+    # 2b. B or more are ahead: full batches come first. Sorted by cell of r, with ahead as columns.
+    by_wait = ahead_full[::-1] * cell_s
+    if size > 1:
+        by_wait = by_wait + _by_wait(taken[:, None] * spent, wait_s / cell_s) @ ahead
+    turns = np.arange(1, max(2, -(-(states + 1) // size)))
+    columns = by_wait[:, size : (len(turns) + 1) * size]
+    padded = np.zeros((_CELLS, len(turns) * size))
+    padded[:, : columns.shape[1]] = columns
+    inside = padded.reshape(_CELLS, len(turns), size)
+    until_s = (cells * full_s)[:, None] + turns * full_s
+    together = _served_together(inside, _poisson(rate * until_s, size))
+    _add(mass, edges_s, until_s[:, :, None] + service_s, together)
+    return mass
+
+
+def _by_wait(weight: np.ndarray, wait_cells: np.ndarray) -> np.ndarray:
+    """(cells of r, cells of t): arrivals (b, t) that wait r = `wait_cells`, split between neighbouring cells."""
+    result = np.zeros((_CELLS, _CELLS))
+    position = np.clip(wait_cells - 0.5, 0.0, _CELLS - 1.0)
+    lower = np.floor(position).astype(np.intp)
+    share = position - lower
+    column = np.broadcast_to(np.arange(_CELLS), weight.shape)
+    np.add.at(result, (lower, column), weight * (1.0 - share))
+    np.add.at(result, (np.minimum(lower + 1, _CELLS - 1), column), weight * share)
+    return result
+
+
+def _served_together(inside: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """(cells, turns, B) by size of the request's own batch: `inside` r are before it in it, others behind."""
+    size = behind.shape[-1]
+    padded = np.concatenate([np.zeros((*behind.shape[:-1], size - 1)), behind], axis=-1)
+    # shifted[..., r, s] = behind[..., s - r]
+    shifted = np.lib.stride_tricks.sliding_window_view(padded, size, axis=-1)[..., ::-1, :]
+    together = np.einsum("ctr,ctrs->cts", inside, shifted)
+    together[..., -1] = inside.sum(axis=-1) - together[..., :-1].sum(axis=-1)
+    return np.asarray(np.maximum(together, 0.0))
+
+
+def _poisson(mean: np.ndarray, size: int) -> np.ndarray:
+    """(..., size) probabilities of 0, 1, ... arrivals."""
+    counts = np.arange(size)
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size)))])
+    mean = np.maximum(mean, 1e-300)[..., None]
+    return np.asarray(np.exp(counts * np.log(mean) - mean - factorials))
+
+
+def _add(mass: np.ndarray, edges_s: np.ndarray, values_s: np.ndarray, weights: np.ndarray) -> None:
+    """Add weights to the logarithmic bins that their values fall into."""
+    step = math.log(edges_s[1] / edges_s[0])
+    index = (np.log(values_s.ravel() / edges_s[0]) / step).astype(np.intp)
+    mass += np.bincount(np.clip(index, 0, len(mass) - 1), weights.ravel(), minlength=len(mass))
+
+
+def _quantiles(mass: np.ndarray, edges_s: np.ndarray) -> np.ndarray:
+    """(Q,) latency at the centre of each slice of probability."""
+    below = np.concatenate([[0.0], np.cumsum(mass)])
+    below /= below[-1]
+    rising = np.concatenate([[True], np.diff(below) > 0.0])
+    return np.asarray(np.interp(_CENTRES, below[rising], edges_s[rising]))

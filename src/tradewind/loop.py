@@ -1,0 +1,398 @@
+"""Every verb in the order it runs.
+
+    work = Work.on(Path("goal.yaml"), runs=Path("runs"))
+    variant = original(work)              the network as the user gave it, exported once
+    profile = profile_original(work, variant)
+    front = optimize(work, profile)       every variant that was measured here, and what failed
+    plan = decide(work, front, today)     which variant, offer and layout; what it will do and cost
+    observation = rehearse(work, plan)    the plan served on this machine, at a load scaled to it
+    correct(work, front, plan, observation)
+
+`run` is these lines. Each verb keeps its result by the content of what it read (see `files.steps`), so the
+second run redoes only what changed and a killed one goes on where it was. The verbs import their rooms when
+they are called: a run in which nothing changed loads no network library at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import tradewind
+from tradewind.domain.errors import NoPlan
+from tradewind.domain.estimate import Observation
+from tradewind.domain.goal import Goal
+from tradewind.domain.host import Host
+from tradewind.domain.plan import Event, Plan
+from tradewind.domain.profile import Front, Profile
+from tradewind.domain.story import Observed, Planned, Replanned
+from tradewind.domain.variant import Variant
+from tradewind.files import nouns
+from tradewind.files.runs import RunFolder
+from tradewind.files.steps import Progress, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from tradewind.lab.models import Data, Metric
+
+__all__ = [
+    "Work",
+    "correct",
+    "decide",
+    "no_plan",
+    "observe",
+    "optimize",
+    "original",
+    "probe",
+    "profile_original",
+    "rehearse",
+    "run",
+    "story",
+]
+
+REHEARSAL_S: Final = 8.0
+"""How long the rehearsal is measured: long enough for a p99 at a few hundred requests per second."""
+WARM_UP_S: Final = 2.0
+CONNECTIONS: Final = 64
+"""Keep-alive connections of the rehearsal: enough that a client never waits for one at the loads of one host."""
+PROFILE_S: Final = 3.0
+"""Time budget for measuring one network over batches and threads."""
+ENGINE_LIBRARIES: Final = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "numpy")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A goal, where its files are, and where the results go."""
+
+    goal: Goal
+    source: Path
+    """The folder of the goal file: the user's modules and files are found from here."""
+    folder: RunFolder
+    steps: Steps
+
+    @classmethod
+    def on(
+        cls, goal_file: Path, *, runs: Path, listener: Callable[[Progress], None] = lambda progress: None
+    ) -> Work:
+        """The work on a goal file, under `runs/<name of the goal>/`."""
+        goal = nouns.read(goal_file, Goal)
+        folder = RunFolder(runs / goal.name)
+        steps = Steps(folder.steps, version=tradewind.__version__, listener=listener)
+        return cls(goal=goal, source=goal_file.resolve().parent, folder=folder, steps=steps)
+
+    @cached_property
+    def data(self) -> Data:
+        """The user's splits, loaded and checked when a step first needs them."""
+        from tradewind.lab.models import load_data
+
+        self.steps.tell("loading the data")
+        return load_data(self.goal, self.source)
+
+    @cached_property
+    def metric(self) -> Metric:
+        """The metric, larger is better."""
+        from tradewind.lab.models import load_metric
+
+        return load_metric(self.goal, self.source)
+
+    @cached_property
+    def data_content(self) -> object:
+        """What the data depend on: code, declared files or the user's own fingerprint, else the data themselves."""
+        from tradewind.lab.models import data_fingerprint, fingerprint
+
+        declared = data_fingerprint(self.goal, self.source)
+        content = declared if declared is not None else {"sha256": self.data.sha256}
+        return {
+            "reference": self.goal.data,
+            "code": fingerprint(self.goal.data, self.source),
+            "content": content,
+            "slices": self.goal.quality.slices,
+        }
+
+    @cached_property
+    def metric_content(self) -> object:
+        """What the metric depends on."""
+        from tradewind.lab.models import fingerprint
+
+        own = ":" in self.goal.metric
+        return [self.goal.metric, fingerprint(self.goal.metric, self.source) if own else {}]
+
+    def has(self, *variants: Variant) -> bool:
+        """Whether the payloads of these variants are on the disk."""
+        return all((self.folder.variants / v.id / "manifest.json").is_file() for v in variants)
+
+
+def run(work: Work, *, today: str) -> Planned | Observed | Replanned:
+    """The whole loop. Errors: NoPlan with the nearest plans, after the results so far were written."""
+    with work.folder.alone():
+        variant = original(work)
+        profile = profile_original(work, variant)
+        front = optimize(work, profile)
+        plan = decide(work, front, today=today)
+        if not plan.meets_goal:
+            work.folder.drop("observation.json", "replan.json")
+            return Planned(front=front, plan=plan)
+        observation = rehearse(work, plan)
+        return correct(work, front, plan, observation)
+
+
+def original(work: Work) -> Variant:
+    """The user's network, exported once so that no later step needs the user's code."""
+    from tradewind.lab.models import fingerprint
+
+    def export() -> Variant:
+        from tradewind.lab import models
+
+        data = work.data
+        work.steps.tell("building and exporting the network")
+        return models.original(work.goal, work.source, data, work.folder.variants)
+
+    reads = {
+        "model": work.goal.model,
+        "code": fingerprint(work.goal.model, work.source),
+        "data": work.data_content,
+        "libraries": _versions("torch", "onnx", "onnxruntime"),
+        "seed": work.goal.seed,
+    }
+    return work.steps.do("original", reads, Variant, export, valid=work.has)
+
+
+def probe(work: Work) -> Host:
+    """The machine at hand, measured once."""
+
+    def measure() -> Host:
+        from tradewind.lab import profiling
+
+        return profiling.probe()
+
+    return work.steps.do("probe", _identity(), Host, measure)
+
+
+def profile_original(work: Work, variant: Variant) -> Profile:
+    """What the network costs as it is: operators, memory, latency over batch sizes and threads."""
+
+    def measure() -> Profile:
+        from tradewind.lab import profiling
+
+        return profiling.profile(
+            variant,
+            work.folder.variants / variant.id,
+            dict(work.data.test.inputs),
+            host,
+            seconds=PROFILE_S,
+            seed=work.goal.seed,
+        )
+
+    host = probe(work)
+    reads = {"variant": variant.id, "host": host, "libraries": _versions(*ENGINE_LIBRARIES)}
+    profile = work.steps.do("profile", reads, Profile, measure)
+    nouns.write(work.folder.path / "profile.json", profile)
+    return profile
+
+
+def optimize(work: Work, profile: Profile) -> Front:
+    """Every variant that can be made and run here, judged on the user's data and measured side by side."""
+
+    def search() -> Front:
+        from tradewind.lab import optimization
+
+        return optimization.optimize(
+            work.goal, profile, work.data, work.metric, work.folder.variants, work.steps
+        )
+
+    reads = {
+        "profile": profile,
+        "data": work.data_content,
+        "metric": work.metric_content,
+        "quality": work.goal.quality,
+        "libraries": _versions(*ENGINE_LIBRARIES),
+        "seed": work.goal.seed,
+    }
+    front = work.steps.do(
+        "optimize", reads, Front, search, valid=lambda kept: work.has(*(p.variant for p in kept.profiles))
+    )
+    nouns.write(work.folder.path / "front.json", front)
+    return front
+
+
+def decide(work: Work, front: Front, *, today: str) -> Plan:
+    """Which variant on which machines of which cloud. Never empty-handed: see `Plan.meets_goal`."""
+
+    def search() -> Plan:
+        from tradewind.decide import catalog, planning, prediction
+        from tradewind.run import market
+
+        offers = catalog.offers(work.goal, market.load_catalog(), today)
+        return planning.plan(
+            work.goal,
+            front,
+            offers,
+            prediction.default_calibration(),
+            host=front.profiles[0].host,
+            today=today,
+            seed=work.goal.seed,
+        )
+
+    reads = {"goal": work.goal, "front": front, "catalog": _catalog_content(), "today": today}
+    plan = work.steps.do("plan", reads, Plan, search)
+    nouns.write(work.folder.path / "plan.json", plan)
+    return plan
+
+
+def rehearse(work: Work, plan: Plan) -> Observation:
+    """The chosen variant, served on this machine and driven at the load of one replica, scaled to it."""
+
+    def drive() -> Observation:
+        work.steps.tell(f"serving here, at {plan.rehearsal.load_rps:.0f} requests per second")
+        work.folder.note(_event("rehearsing", plan.variant.name))
+        return observe(plan, work.folder.variants, endpoint=None, seconds=REHEARSAL_S)
+
+    reads = {
+        "variant": plan.variant.id,
+        "rehearsal": plan.rehearsal,
+        "serve": plan.goal.serve,
+        "host": _identity(),
+        "libraries": _versions("uvloop", "httptools", "msgspec", plan.variant.runtime.engine),
+    }
+    observation = work.steps.do("rehearse", reads, Observation, drive)
+    nouns.write(work.folder.path / "observation.json", observation)
+    return observation
+
+
+def observe(plan: Plan, variants: Path, *, endpoint: str | None, seconds: float) -> Observation:
+    """What happens at the load of the plan's rehearsal. Without an endpoint, a server is started and drained.
+
+    The requests are the variant's golden inputs, so the user's code and data are not needed.
+    """
+    from tradewind.run import loadgen, serving
+
+    rehearsal, serve = plan.rehearsal, plan.goal.serve
+    folder = variants / plan.variant.id
+    load: Any = {
+        "model": plan.goal.name,
+        "rows": _golden_rows(folder, plan.variant),
+        "rate_rps": rehearsal.load_rps,
+        "seconds": seconds,
+        "warmup_s": WARM_UP_S,
+        "connections": CONNECTIONS,
+        "seed": plan.seed,
+        "bound_s": serve.latency_s,
+    }
+    if endpoint is not None:
+        return loadgen.drive_apart(endpoint, **load)
+    running = serving.start(
+        folder,
+        model=plan.goal.name,
+        threads=rehearsal.layout.threads,
+        max_batch=rehearsal.layout.max_batch,
+        latency_s=serve.latency_s,
+        log=variants.parent / "server.log",
+    )
+    try:
+        return loadgen.drive_apart(running, **load)
+    finally:
+        serving.stop(running)
+
+
+def correct(work: Work, front: Front, plan: Plan, observation: Observation) -> Observed | Replanned:
+    """What the measurement says about the prediction, and the plan that follows from it."""
+    seen = _seen(front, plan, observation)
+    if not seen["advice"]:
+        work.folder.drop("replan.json")
+        return Observed(**seen)
+
+    def search() -> Plan:
+        from tradewind.decide import catalog, planning
+        from tradewind.run import market
+
+        offers = catalog.offers(work.goal, market.load_catalog(), plan.today)
+        return planning.replan(plan, observation, front, offers, plan.calibration, seed=work.goal.seed)
+
+    reads = {"plan": plan, "observation": observation, "front": front}
+    replanned = work.steps.do("replan", reads, Plan, search)
+    nouns.write(work.folder.path / "replan.json", replanned)
+    return Replanned(**seen, replanned=replanned)
+
+
+def story(folder: Path) -> Planned | Observed | Replanned:
+    """What a run has left in its folder. Errors: InputError when it has not come to a plan."""
+    front = nouns.read(folder / "front.json", Front)
+    plan = nouns.read(folder / "plan.json", Plan)
+    if not (folder / "observation.json").is_file():
+        return Planned(front=front, plan=plan)
+    observation = nouns.read(folder / "observation.json", Observation)
+    seen = _seen(front, plan, observation)
+    if seen["advice"] and (folder / "replan.json").is_file():
+        return Replanned(**seen, replanned=nouns.read(folder / "replan.json", Plan))
+    return Observed(**seen)
+
+
+def no_plan(plan: Plan) -> NoPlan:
+    """The error that says which constraints cannot be met, and what the nearest plan misses."""
+    misses = "; ".join(miss.advice for miss in plan.misses)
+    return NoPlan(f"no plan meets the goal {plan.goal.name}: {misses}", plan)
+
+
+def _seen(front: Front, plan: Plan, observation: Observation) -> dict[str, Any]:
+    from tradewind.decide import diagnosis
+
+    return {
+        "front": front,
+        "plan": plan,
+        "observation": observation,
+        "comparisons": diagnosis.compare(plan.rehearsal.estimate, observation),
+        "advice": diagnosis.diagnose(plan, observation),
+    }
+
+
+def _golden_rows(folder: Path, variant: Variant) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    with np.load(folder / variant.golden.inputs, allow_pickle=False) as golden:
+        return {name: golden[name] for name in golden.files}
+
+
+def _event(what: str, detail: str) -> Event:
+    return Event(at=datetime.now(UTC).isoformat(timespec="seconds"), what=what, detail=detail)
+
+
+def _versions(*names: str) -> dict[str, str]:
+    """The installed versions, without importing anything."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def _identity() -> dict[str, Any]:
+    """What makes this machine this machine, cheaply: enough to know that measurements still hold."""
+    import os
+
+    model = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = (line for line in cpuinfo.read_text().splitlines() if line.startswith("model name"))
+        model = next(lines, "").partition(":")[2].strip()
+    return {"machine": platform.machine(), "cpu": model, "cores": len(os.sched_getaffinity(0))}
+
+
+def _catalog_content() -> dict[str, str]:
+    """The shipped snapshot, by the content of its files."""
+    from tradewind.files import package_data
+
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(package_data("catalog").glob("*.parquet"))
+    }

@@ -1,0 +1,73 @@
+"""SQL over a snapshot, for reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from tradewind.domain.errors import InputError
+from tradewind.run.market.snapshot import SHIPPED, open_tables
+from tradewind.run.market.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Rows", "sql"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The answer to a query: the names of its columns, and its rows as tuples in that order."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.rows)
+
+
+def sql(query: str, folder: Path = SHIPPED) -> Rows:
+    """The rows that one SELECT over the tables of a snapshot gives (the tables: `TABLES`; DuckDB's dialect).
+
+    The tables are copies in memory and the query cannot reach files or the network.
+
+    Errors: InputError for what is no single SELECT (or DESCRIBE, SHOW), and for SQL that does not run, with
+    DuckDB's reason.
+
+    >>> sql("SELECT count(DISTINCT cloud) AS clouds FROM offers").rows
+    ((3,),)
+    """
+    connection, _ = open_tables(folder)
+    with connection:
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        try:
+            statements = connection.extract_statements(query)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise InputError(
+                    f"{_short(query)!r}: write one SELECT; the tables are {', '.join(TABLES)}, "
+                    "and DESCRIBE offers lists the columns of one"
+                )
+            answer = connection.execute(statements[0])
+            columns = tuple(column[0] for column in answer.description)
+            return Rows(columns=columns, rows=tuple(answer.fetchall()))
+        except duckdb.Error as error:
+            raise InputError(f"{_short(query)!r}: {_reason(error)}") from None
+
+
+def _short(query: str) -> str:
+    text = " ".join(query.split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _reason(error: Exception) -> str:
+    """DuckDB's message without the copy of the query under it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("LINE ", "^"))]
+    return " ".join(kept) or type(error).__name__

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import msgspec
+
+from tradewind.domain.noun import Rejected
+from tradewind.show import readings, words
+from tradewind.show.report import plan as module
+from tradewind.show.report.plan import plan_section
+
+
+def test_the_map_of_costs_has_every_part_with_its_multiplication_source_and_date(story):
+    body = plan_section(story.PLANNED).body
+
+    for part in story.CHOICE.costs:
+        assert words.quantity(part.usd_per_month, "money_per_month") in body
+        assert part.because in body
+        assert part.source in body
+        assert part.as_of in body
+        assert f"badge {part.origin}" in body
+    assert words.quantity(story.CHOICE.cost_usd_per_month, "money_per_month") in body
+
+
+def test_the_layout_is_told_in_words_with_the_reasons_of_the_estimate(story):
+    body = plan_section(story.PLANNED).body
+
+    assert words.layout_sentence(story.CHOICE.layout) in body
+    for line in story.CHOICE.estimate.because:
+        assert line in body
+
+
+def test_every_candidate_is_in_the_plot_and_the_cheapest_in_the_table(story):
+    section = plan_section(story.PLANNED)
+    points = section.charts["plans"]["points"]
+
+    assert len(points) == len(readings.candidates(story.PLAN))
+    assert [point["standing"] for point in points].count("chosen") == 1
+    for candidate in story.CANDIDATES[: module.MOST_ROWS - 1]:
+        assert candidate.offer.instance_type in section.body
+    assert f"{len(points) - module.MOST_ROWS} more are in plan.json" in section.body
+
+
+def test_every_rejected_family_says_why(story):
+    body = plan_section(story.PLANNED).body
+
+    for family in story.REJECTED:
+        assert family.reason in body
+        assert f"{family.count:,}" in body
+
+
+def test_very_many_rejected_families_are_cut_and_said_so(story):
+    rejected = tuple(Rejected(name=f"family {n}", reason="dear") for n in range(module.MOST_REJECTED + 7))
+    plan = msgspec.structs.replace(story.PLAN, rejected=rejected)
+
+    assert "(7 more are in plan.json)" in plan_section(msgspec.structs.replace(story.PLANNED, plan=plan)).body
+
+
+def test_what_is_unknown_is_called_unknown_and_not_drawn(story):
+    estimate = msgspec.structs.replace(
+        story.CHOICE.estimate, carbon_kgco2e_per_month=None, memory_bytes=None, capacity_rps=None
+    )
+    choice = msgspec.structs.replace(story.CHOICE, estimate=estimate)
+    plan = msgspec.structs.replace(story.PLAN, choice=choice, pareto=(choice,), rejected=())
+    section = plan_section(msgspec.structs.replace(story.PLANNED, plan=plan))
+
+    assert "unknown" in section.body
+    assert "carbon" not in section.charts["plans"]["points"][0]["values"]
+    assert "What fell out" not in section.body
+
+
+def test_the_nearest_answers_of_an_unmet_goal_are_in_the_table(story):
+    section = plan_section(story.UNMET)
+
+    assert "The nearest answers" in section.body
+    assert len(section.charts["plans"]["points"]) == len(readings.candidates(story.UNMET.plan))
