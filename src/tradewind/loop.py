@@ -40,8 +40,6 @@ from tradewind.files.steps import Progress, Steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-
     from tradewind.lab.models import Data, Metric
 
 __all__ = [
@@ -273,13 +271,14 @@ def observe(plan: Plan, variants: Path, *, endpoint: str | None, seconds: float)
 
     The requests are the variant's golden inputs, so the user's code and data are not needed.
     """
+    from tradewind.lab import engines
     from tradewind.run import loadgen, serving
 
     rehearsal, serve = plan.rehearsal, plan.goal.serve
     folder = variants / plan.variant.id
     load: Any = {
         "model": plan.goal.name,
-        "rows": _golden_rows(folder, plan.variant),
+        "rows": engines.read_golden(folder, plan.variant)[0],
         "rate_rps": rehearsal.load_rps,
         "seconds": seconds,
         "warmup_s": WARM_UP_S,
@@ -352,13 +351,6 @@ def _seen(front: Front, plan: Plan, observation: Observation) -> dict[str, Any]:
         "comparisons": diagnosis.compare(plan.rehearsal.estimate, observation),
         "advice": diagnosis.diagnose(plan, observation),
     }
-
-
-def _golden_rows(folder: Path, variant: Variant) -> dict[str, np.ndarray]:
-    import numpy as np
-
-    with np.load(folder / variant.golden.inputs, allow_pickle=False) as golden:
-        return {name: golden[name] for name in golden.files}
 
 
 def _event(what: str, detail: str) -> Event:

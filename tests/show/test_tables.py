@@ -26,6 +26,8 @@ def everything(story):
         "plan": tables.plan(story.PLAN),
         "unmet": tables.plan(story.UNMET.plan),
         "comparisons": tables.comparisons(story.COMPARISONS, story.OBSERVATION),
+        "estimate": tables.estimate(story.CHOICE.estimate),
+        "observation": tables.observation(story.OBSERVATION),
         "advice": tables.advice(story.ADVICE),
         "changes": tables.changes(story.CORRECTED.changes),
     }
@@ -72,7 +74,8 @@ def test_a_plan_that_misses_the_goal_says_so_first(story):
 
     assert said.strip().startswith("No plan meets the goal")
     for miss in story.MISSES:
-        assert f"{words.miss_sentence(miss)}. {miss.advice}" in said
+        assert words.miss_sentence(miss) in said
+        assert miss.advice in said
 
 
 def test_a_mark_lies_on_the_interval_exactly_when_the_figure_is_within(story):
@@ -113,3 +116,26 @@ def test_a_profile_shows_the_ends_of_a_long_curve(story):
     assert "536,065 parameters" in said
     assert "128" in said
     assert words.quantity(story.FRONT.profiles[0].latency_s(128, 2), "time") in said
+
+
+def test_an_estimate_and_an_observation_show_every_known_figure(story):
+    expected = printed(tables.estimate(story.CHOICE.estimate))
+    seen = printed(tables.observation(story.OBSERVATION))
+
+    for figure in ("p50 latency", "p99 latency", "throughput", "memory", "CPU time per request"):
+        assert figure in expected
+        assert figure in seen
+    assert "capacity" in expected
+    assert "capacity" not in seen
+    assert "intervals hold 90 % of cases" in expected
+    assert story.CHOICE.estimate.because[0] in printed(tables.estimate(story.CHOICE.estimate), 200)
+    assert "11,812 at 1,180 rps in 10 s: 11,806 answered" in seen
+
+
+def test_a_profile_without_counted_operators_and_a_host_with_an_accelerator_are_shown(story):
+    profile = msgspec.structs.replace(story.FRONT.profiles[0], operators=())
+    host = msgspec.structs.replace(story.HOST, accelerators=("L4",), ghz=None, isa=())
+
+    assert "no operator counted" in printed(tables.profile(profile))
+    assert "accelerators  L4" in printed(tables.host(host))
+    assert "no extension known" in printed(tables.host(host))

@@ -128,8 +128,8 @@ def generate(population: Population) -> Transactions:
 
     # Scenario 1: what is very dear. Scenario 2: all that passes a compromised terminal. Scenario 3: a
     # third of what a customer whose card data leaked seems to buy, at five times the amount, online.
-    taken_over = _struck(random, days, terminals, a_day=2, for_days=28)[day, terminal]
-    leaked = _struck(random, days, customers, a_day=3, for_days=14)[day, customer]
+    taken_over = struck(random, days, terminals, a_day=2, for_days=28)[day, terminal]
+    leaked = struck(random, days, customers, a_day=3, for_days=14)[day, customer]
     leaked &= random.random(rows) < 1.0 / 3.0
     scenario = np.select([leaked, taken_over, amount_cents > LARGE_AMOUNT_CENTS], [3, 2, 1], 0)
     amount_cents = np.where(leaked, amount_cents * 5, amount_cents)
@@ -140,7 +140,7 @@ def generate(population: Population) -> Transactions:
     return Transactions(day * DAY_S + second, customer, terminal, amount_cents, channel, scenario)
 
 
-def _struck(random: np.random.Generator, days: int, size: int, *, a_day: int, for_days: int) -> np.ndarray:
+def struck(random: np.random.Generator, days: int, size: int, *, a_day: int, for_days: int) -> np.ndarray:
     """(day, entity) -> whether it is struck: every day strikes `a_day` entities, each for `for_days` days."""
     struck = np.zeros((days, size), dtype=bool)
     for day in range(days):
@@ -161,9 +161,7 @@ def features(transactions: Transactions) -> np.ndarray:
         count, cents = window_sums(customer, transactions.time_s, transactions.amount_cents, days)
         columns += [count, cents / 100.0 / count]
     for days in WINDOW_DAYS:
-        count, frauds = window_sums(
-            terminal, transactions.time_s, transactions.fraud, days, LABEL_DELAY_DAYS
-        )
+        count, frauds = window_sums(terminal, transactions.time_s, transactions.fraud, days, LABEL_DELAY_DAYS)
         columns += [count, frauds / np.maximum(count, 1)]
     return np.stack(columns, axis=1).astype(np.float32)
 

@@ -93,7 +93,8 @@ def _type_info(type_: Any) -> msgspec.inspect.Type:
 def from_plain(plain: object, type_: type[T], *, source: str) -> T:
     """The noun that dicts, lists and scalars describe. Errors: CodecError with the path."""
     try:
-        ready = _read(plain, _type_info(type_), "", source)
+        kind: Any = type_
+        ready = _read(plain, _type_info(kind), "", source)
         return msgspec.convert(ready, type_)
     except msgspec.ValidationError as error:
         raise CodecError(_sentence(str(error), plain, source)) from None

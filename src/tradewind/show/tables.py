@@ -21,12 +21,23 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from tradewind.domain.estimate import Comparison, Observation
+    from tradewind.domain.estimate import Comparison, Estimate, Figures, Observation
     from tradewind.domain.host import Host
+    from tradewind.domain.noun import Range
     from tradewind.domain.plan import Advice, Candidate, Change, Plan
     from tradewind.domain.profile import Front, LatencyPoint, Profile
 
-__all__ = ["advice", "changes", "comparisons", "front", "host", "plan", "profile"]
+__all__ = [
+    "advice",
+    "changes",
+    "comparisons",
+    "estimate",
+    "front",
+    "host",
+    "observation",
+    "plan",
+    "profile",
+]
 
 RUNNERS_UP: Final = 5
 """Alternatives that stand under a plan; the report has them all."""
@@ -200,7 +211,7 @@ def plan(found: Plan) -> RenderableType:
 def _misses(found: Plan) -> Table:
     table = _facts()
     for miss in found.misses:
-        _add(table, Text("✕ missed", style="red"), f"{words.miss_sentence(miss)}. {miss.advice}")
+        _add(table, Text("✕ missed", style="red"), f"{words.miss_sentence(miss)}\n{miss.advice}")
     return table
 
 
@@ -242,7 +253,7 @@ def _rejected(found: Plan) -> Table:
     )
     table = _table(f"fell out{more}", "alternatives", "because")
     table.columns[2].justify = "left"
-    for family in sorted(found.rejected, key=lambda family: -family.count)[:REJECTED]:
+    for family in found.rejected[:REJECTED]:
         _add(table, family.name, f"{family.count:,}", family.reason)
     return table
 
@@ -264,13 +275,62 @@ def comparisons(found: Sequence[Comparison], observed: Observation) -> Renderabl
         _add(drawn, *cells, _strip(one), verdict)
         _add(brief, *cells, verdict)
     inside = sum(one.within for one in found)
-    sent = (
-        f"{observed.sent:,} requests at {words.given(observed.load_rps, 'rate')} in "
-        f"{words.given(observed.window_s, 'time')}: {observed.answered:,} answered, {observed.late:,} late, "
-        f"{observed.refused:,} refused, {observed.failed:,} failed"
-    )
     title = f"Predicted against measured: {inside} of {len(found)} within"
-    return _section(title, "measured", Group(Text(sent, style="dim"), Text(), _Fitting(drawn, brief)))
+    return _section(
+        title,
+        "measured",
+        Group(Text(f"requests: {_requests(observed)}", style="dim"), Text(), _Fitting(drawn, brief)),
+    )
+
+
+def estimate(found: Estimate) -> RenderableType:
+    """What is expected, with its interval and its reasons."""
+    table = _table("", "likely", "low to high")
+    for figure, around in _figures(found):
+        _add(
+            table,
+            words.figure_name(figure),
+            words.figure_value(figure, around.likely),
+            words.figure_interval(figure, around),
+        )
+    reasons = _facts()
+    for line in found.because:
+        _add(reasons, "because", line)
+    load = words.given(found.load_rps, "rate")
+    note = f"predicted at {load}; intervals hold {words.percent(found.level)} of cases"
+    return _section("Estimate", note, Group(table, Text(), reasons))
+
+
+def observation(found: Observation) -> RenderableType:
+    """What happened."""
+    table = _facts()
+    _add(table, "requests", _requests(found))
+    for figure, around in _figures(found):
+        _add(table, words.figure_name(figure), words.figure_value(figure, around.likely))
+    return _section("Observation", f"{found.origin}, {words.moment(found.started_at)}", table)
+
+
+def _figures(found: Figures) -> list[tuple[str, Range]]:
+    """The known figures, by the names that comparisons use."""
+    named = [(f"latency_{percentile}_s", around) for percentile, around in found.latency_s.items()]
+    others = (
+        "throughput_rps",
+        "capacity_rps",
+        "utilization",
+        "memory_bytes",
+        "cpu_s_per_request",
+        "cost_usd_per_month",
+        "energy_kwh_per_month",
+        "carbon_kgco2e_per_month",
+    )
+    return named + [(name, getattr(found, name)) for name in others if getattr(found, name) is not None]
+
+
+def _requests(found: Observation) -> str:
+    return (
+        f"{found.sent:,} at {words.given(found.load_rps, 'rate')} in {words.given(found.window_s, 'time')}: "
+        f"{found.answered:,} answered, {found.late:,} late, {found.refused:,} refused, {found.failed:,} failed"
+    )
 
 
 STRIP: Final = 21

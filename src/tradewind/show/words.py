@@ -117,14 +117,18 @@ def digits(value: float) -> str:
 def percent(share: float) -> str:
     """A share in percent.
 
-    >>> percent(0.1226), percent(0.004), percent(0.9966), percent(1.38)
-    ('12 %', '0.4 %', '99.7 %', '138 %')
+    >>> percent(0.1226), percent(0.004), percent(0.9966), percent(1.38), percent(0.9998)
+    ('12 %', '0.4 %', '99.7 %', '138 %', 'over 99.9 %')
     """
     value = 100.0 * share
     if not math.isfinite(value):
         return digits(value)
+    if 99.9 < value < 100.0:
+        return "over 99.9 %"
+    if 0.0 < value < 0.1:
+        return "under 0.1 %"
     near_a_bound = abs(value) < 1.0 or 99.0 < value < 100.0
-    text = f"{value:.1f}" if near_a_bound and value != 0.0 else f"{value:.0f}"
+    text = f"{value:.1f}" if near_a_bound and value != 0.0 else f"{value:,.0f}"
     return _minus(text) + " %"
 
 

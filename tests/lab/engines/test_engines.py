@@ -225,6 +225,38 @@ assert heavy & set(sys.modules) == {{"onnxruntime"}}, heavy & set(sys.modules)
     subprocess.run([sys.executable, "-c", script], check=True, cwd="/")
 
 
+class Counting(torch.nn.Module):
+    """A network with a state that a functional program returns before its outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        return (x * 2,)
+
+
+def test_a_functional_program_with_a_state_answers_its_outputs(mlp, tmp_path):
+    variant = mlp[0]
+    program = torch.export.export(Counting(), (torch.zeros(3, 6),)).run_decompositions()
+    assert program.graph_signature.buffers_to_mutate
+    torch.export.save(program, tmp_path / "model.pt2")
+    session = ENGINES["torch"].load(tmp_path, variant, threads=1)
+    x = np.ones((3, 6), np.float32)
+    np.testing.assert_array_equal(session.run({"x": x})["output"], 2 * x)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_file_that_the_library_cannot_read_is_one_line(family, tmp_path, key):
+    variant, _ = family[key]
+    for file in variant.files:
+        (tmp_path / file.path).write_bytes(b"nothing")
+    with pytest.raises(CannotMeasure, match="cannot load") as error:
+        ENGINES[key[0]].load(tmp_path, variant, threads=1)
+    assert "\n" not in str(error.value)
+
+
 def test_telemetry_is_off_where_openvino_is_used():
     script = """
 from tradewind.lab.engines.telemetry import silence_telemetry

@@ -170,6 +170,21 @@ def test_a_network_that_cannot_be_used_is_one_line(make_goal, project, model, me
     assert not list((folder / "variants").glob("*")), "nothing half-made stays behind"
 
 
+def test_a_network_that_counts_its_calls_still_answers(make_goal, project):
+    model = HEAD + (
+        "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.register_buffer('calls', torch.zeros(()))\n"
+        "    def forward(self, x):\n        self.calls += 1\n        return x * 2\n"
+        "def build():\n    return Net()\n"
+    )
+    folder = project(model=model)
+    variant = make(make_goal(), folder)
+    session = load(folder / "variants" / variant.id, variant, threads=1)
+    x = np.ones((3, 6), np.float32)
+    for _ in range(3):
+        np.testing.assert_array_equal(session.run({"x": x})["output"], 2 * x)
+
+
 def test_inputs_that_forward_does_not_take_are_named(make_goal, project):
     model = HEAD + "class Net(torch.nn.Module):\n    def forward(self, left, right):\n        return left\n"
     folder = project(model=model + "def build():\n    return Net()\n", data=TOKENS)

@@ -30,6 +30,17 @@ def test_two_folders_with_modules_of_the_same_name_are_not_confused(tmp_path):
     assert [call(one), call(two), call(one)] == [1, 2, 1]
 
 
+def test_a_folder_without_init_file_goes_before_a_module_of_that_name_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/small.py").write_text("wrong = True\n")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    folder = write(tmp_path / "goal", entry=ENTRY, part="value = 3\n")
+    assert call(folder) == 3
+    other = write(tmp_path / "other", entrance="def make():\n    return 4\n")
+    assert call(other, "small.entrance:make") == 4
+    assert call(folder) == 3
+
+
 def test_a_changed_source_is_imported_anew_and_an_unchanged_one_is_kept(tmp_path):
     folder = write(tmp_path, entry=ENTRY, part="value = []\n")
     first = call(folder)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from tradewind.domain.errors import CannotMeasure
 from tradewind.lab.models.exporting import export
 from tradewind.lab.profiling import count_operators
 from tradewind.lab.profiling.counting import count_payload
@@ -192,10 +193,146 @@ def test_openvino_operators_are_counted_from_their_shapes(convolution_onnx):
     assert operators["Relu"].flops == 8 * 5 * 5
 
 
+FLOAT = TensorProto.FLOAT
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs", "weights", "flops"),
+    [
+        (helper.make_node("Gemm", ["x", "w"], ["y"], transB=1), {"x": (1, 6)}, {"w": (4, 6)}, 2 * 6 * 4),
+        (helper.make_node("MatMul", ["x", "z"], ["y"]), {"x": (1, 3, 5), "z": (1, 5, 7)}, {}, 2 * 3 * 5 * 7),
+        (
+            helper.make_node("Einsum", ["x", "w"], ["y"], equation="bi,io->bo"),
+            {"x": (1, 6)},
+            {"w": (6, 4)},
+            48,
+        ),
+        (
+            helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2]),
+            {"x": (1, 3, 5, 5)},
+            {"w": (3, 4, 2, 2)},
+            2 * 3 * 5 * 5 * 4 * 4,
+        ),
+        (
+            helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=7),
+            {"x": (6, 1, 5)},
+            {"w": (1, 28, 5), "r": (1, 28, 7)},
+            2 * 6 * 28 * (5 + 7),
+        ),
+        (
+            helper.make_node(
+                "MultiHeadAttention", ["x", "k", "v"], ["y"], num_heads=2, domain="com.microsoft"
+            ),
+            {"x": (1, 9, 8), "k": (1, 5, 8), "v": (1, 5, 8)},
+            {},
+            2 * 9 * 5 * (8 + 8),
+        ),
+        (
+            helper.make_node("Attention", ["x", "w", "b"], ["y"], num_heads=2, domain="com.microsoft"),
+            {"x": (1, 9, 8)},
+            {"w": (8, 24), "b": (24,)},
+            2 * 9 * 8 * 24 + 4 * 9 * 9 * 8,
+        ),
+        (helper.make_node("Gather", ["w", "i"], ["y"]), {}, {"w": (50, 8)}, 0),
+        (helper.make_node("Softmax", ["x"], ["y"]), {"x": (1, 6)}, {}, 0),
+    ],
+    ids=lambda value: value.op_type if isinstance(value, onnx.NodeProto) else "",
+)
+def test_each_kind_of_onnx_operator_costs_its_closed_form(tmp_path, node, inputs, weights, flops):
+    given = {name: np.zeros(shape, np.float32) for name, shape in inputs.items()}
+    values = [helper.make_tensor_value_info(name, FLOAT, shape) for name, shape in inputs.items()]
+    if "i" in node.input:
+        given["i"] = np.zeros((1, 3), np.int64)
+        values.append(helper.make_tensor_value_info("i", TensorProto.INT64, [1, 3]))
+    graph = helper.make_graph(
+        [node],
+        "one",
+        values,
+        [helper.make_tensor_value_info("y", FLOAT, None)],
+        [onnx.numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in weights.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "one.onnx")
+    operators = count_onnx_operators(tmp_path / "one.onnx", given)
+    assert total(operators) == flops
+    kinds = {"Gather": "embedding", "Softmax": "normalization"}
+    if node.op_type in kinds:
+        assert [operator.kind for operator in operators] == [kinds[node.op_type]]
+
+
+def test_a_quantized_network_has_the_flops_of_the_original_and_a_quarter_of_the_weights(
+    convolution_onnx, tmp_path
+):
+    from onnxruntime.quantization import quantize_dynamic
+
+    quantize_dynamic(convolution_onnx / "n.onnx", tmp_path / "q.onnx")
+    row = {"x": np.zeros((1, 3, 10, 10), np.float32)}
+    original = count_onnx_operators(convolution_onnx / "n.onnx", row)
+    quantized = count_onnx_operators(tmp_path / "q.onnx", row)
+    assert total(quantized) == total(original)
+    sizes = [sum(operator.weight_bytes for operator in found) for found in (original, quantized)]
+    assert sizes[1] < sizes[0] / 3
+
+
+def test_each_kind_of_openvino_operator_costs_its_closed_form(tmp_path):
+    from openvino import opset13 as op
+
+    def zeros(*shape):
+        return op.constant(np.zeros(shape, np.float32))
+
+    def parameter(*shape):
+        return op.parameter([-1, *shape], np.float32)
+
+    image, steps, words, tokens = parameter(4, 5, 5), parameter(6, 5), parameter(9, 8), parameter(3)
+    state = op.broadcast(zeros(1), [1, 1, 7])
+    cells = op.lstm_sequence(
+        *(steps, state, state, op.constant(np.array([6])), zeros(1, 28, 5), zeros(1, 28, 7), zeros(1, 28)),
+        hidden_size=7,
+        direction="forward",
+    )
+    results = [
+        op.group_convolution(image, zeros(2, 3, 2, 3, 3), [1, 1], [0, 0], [0, 0], [1, 1]),
+        op.convolution_backprop_data(image, zeros(4, 3, 2, 2), [2, 2]),
+        cells,
+        op.scaled_dot_product_attention(words, words, words),
+        op.softmax(words, 1),
+        op.gather(zeros(50, 8), op.convert(tokens, "i64"), op.constant(np.array(0))),
+        op.einsum([parameters := parameter(6), zeros(6, 4)], "bi,io->bo"),
+    ]
+    model = openvino.Model(
+        [node.output(0) for node in results], [image, steps, words, tokens, parameters], "kinds"
+    )
+    openvino.save_model(model, tmp_path / "kinds.xml", compress_to_fp16=False)
+    operators = {operator.name: operator for operator in count_openvino_operators(tmp_path / "kinds.xml")}
+    assert operators["GroupConvolution"].flops == 2 * 6 * 3 * 3 * 2 * 9
+    assert operators["ConvolutionBackpropData"].flops == 2 * 4 * 5 * 5 * 3 * 4
+    assert operators["LSTMSequence"].flops == 2 * 6 * 28 * (5 + 7)
+    assert operators["ScaledDotProductAttention"].flops == 2 * 9 * 9 * 16
+    assert operators["Softmax"].flops == 5 * 9 * 8
+    assert (operators["Gather"].kind, operators["Gather"].weight_bytes) == ("embedding", 0.0)
+    assert operators["Einsum"].flops == 2 * 6 * 4
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left = nn.Linear(6, 3)
+        self.right = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, lambda y: self.left(y), lambda y: self.right(y), (x,))
+
+
+def test_both_branches_of_a_condition_count(tmp_path):
+    rows = {"x": np.abs(VECTORS["x"])}
+    operators = count(Branching(), rows, tmp_path)
+    assert operators["linear"].calls == 2
+    assert total(operators.values()) == 2 * 2 * 6 * 3
+    assert operators["linear"].weight_bytes == 2 * 4 * (18 + 3)
+
+
 def test_a_variant_is_counted_by_its_format(mlp):
     variant, folder, _ = mlp
     assert count_payload(variant, folder) == count_operators(folder / "model.pt2")
-    from tradewind.domain.errors import CannotMeasure
-
     with pytest.raises(CannotMeasure, match="format 'aoti' cannot be counted"):
         count_payload(msgspec.structs.replace(variant, format="aoti"), folder)

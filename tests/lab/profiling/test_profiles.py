@@ -39,7 +39,7 @@ def test_a_profile_holds_everything_that_was_measured(linear):
     assert found.peak_memory_bytes > 2**24, "Python and NumPy alone are larger than that"
     assert found.load_s > 0.01
     assert found.noise >= 0.0
-    assert found.flops == 2 * 6 * 2
+    assert found.flops == 2 * 6 * 2 + 6, "the matrix, and a sum of one term"
 
 
 def test_several_variants_share_one_noise(linear):
@@ -85,6 +85,6 @@ def test_a_variant_that_does_not_run_alone_is_told_in_one_line(linear, tmp_path)
 
 def test_the_memory_is_that_of_the_child_not_of_its_parent(linear):
     variant, folder, _ = linear
-    ballast = np.ones(2**27)  # 1 GiB, which a child started by fork would inherit in its maximum
+    ballast = np.ones(2**25)  # 256 MiB, which a child started by fork would inherit in its maximum
     found = measure_footprint(variant, folder, threads=1, largest_batch=4)
     assert found.peak_memory_bytes < ballast.nbytes

@@ -77,7 +77,7 @@ def test_nothing_is_compared_before_anything_was_served(story):
     assert "has not been served yet" in planned.takeaway
     assert "No plan meets the goal, so nothing was served" in unmet.takeaway
     for section in (planned, unmet):
-        assert "The rehearsal." in section.body
+        assert "The rehearsal " in section.body
         assert "badge measured" not in section.body
 
 

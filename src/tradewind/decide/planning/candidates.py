@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from tradewind.decide.planning.space import Costs
     from tradewind.decide.planning.tariffs import Tariffs
+    from tradewind.domain.goal import Serve
 
-__all__ = ["Sized", "best_cell", "candidate_of", "pareto_of", "size"]
+__all__ = ["Sized", "best_cell", "candidate_of", "pareto_of", "size", "with_headroom"]
 
 MOST_ON_FRONT: Final = 60
 """Plans on the front; more are no choice for a person."""
@@ -38,6 +39,8 @@ class Sized:
     cell: Cell
     needed: int
     """Machines without spares."""
+    replicas: int
+    """On all of them."""
     usd_per_month: float
     latency_s: float
     """The goal's percentile, likely."""
@@ -56,7 +59,7 @@ def best_cell(costs: Costs) -> Cell | None:
     """The cheapest cell, or None when nothing can serve.
 
     Of equals, the one with the least latency at the asked confidence, then the cleanest grid, then the
-    first by name.
+    first by name. Its largest batch is then raised as far as that costs nothing: it is what carries a burst.
     """
     space = costs.space
     offers = space.fleet.offers
@@ -82,26 +85,48 @@ def best_cell(costs: Costs) -> Cell | None:
         if chosen is None or order < chosen[0]:
             chosen = order, cell
     assert chosen is not None, "the cheapest cell is one of its equals"
-    return chosen[1]
+    return with_headroom(costs, chosen[1], least_usd, chosen[0][0] * (1.0 + _ALIKE))
 
 
-def size(costs: Costs, cell: Cell, needed: int) -> Sized:
-    """A cell with a number of machines that carry load."""
+def with_headroom(costs: Costs, cell: Cell, most_usd: float, most_s: float) -> Cell:
+    """The cell, or one with a larger batch and a larger capacity, at no more cost and about the same latency."""
+    space = costs.space
+    machine, best = int(space.fleet.machine[cell.row]), cell
+    for column, way in enumerate(space.ways):
+        if way.work is not space.ways[cell.column].work or way.max_batch <= space.ways[best.column].max_batch:
+            continue
+        larger = Cell(cell.row, column)
+        costs.solve(larger)
+        if costs.usd[cell.row, column] > most_usd:
+            continue
+        rate = costs.load_rps / (
+            space.instances(costs.load_rps, larger) * int(space.replicas[cell.row, column])
+        )
+        gains = space.capacity_rps[machine, column] > space.capacity_rps[machine, best.column]
+        if gains and space.replica(larger).percentile_s(rate, space.level, space.odds) <= most_s:
+            best = larger
+    return best
+
+
+def size(costs: Costs, cell: Cell, needed: int, serve: Serve) -> Sized:
+    """A cell with a number of machines that carry load; the risk is that `serve` is not kept."""
     space = costs.space
     replica = space.replica(cell)
     layout = _layout(costs, cell, needed)
     rate = costs.load_rps / layout.replicas
     offer = space.fleet.offers.offer(cell.row)
-    busy = replica.queue.busy_share(rate, scale=replica.unit_s)
+    cpu_s = replica.queue.per_request(rate, replica.service.cpu_s, scale=replica.unit_s)
+    busy = min(1.0, rate * cpu_s / layout.threads)
     energy = energy_kwh_per_month(offer, layout, busy, space.calibration)
     grid = offer.grid_gco2e_per_kwh
     return Sized(
         cell=cell,
         needed=needed,
+        replicas=layout.replicas,
         usd_per_month=costs.usd_of(cell, layout.instances),
         latency_s=replica.percentile_s(rate, space.level, 0.0),
         gco2e_per_month=math.inf if grid is None else energy * grid,
-        risk=1.0 - replica.confidence(rate, space.serve.latency_s, space.level),
+        risk=1.0 - replica.confidence(rate, serve.latency_s, space.level),
     )
 
 
@@ -118,8 +143,8 @@ def _layout(costs: Costs, cell: Cell, needed: int) -> Layout:
     )
 
 
-def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized) -> Candidate:
-    """The noun, with the whole estimate and the parts of the cost."""
+def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized, serve: Serve) -> Candidate:
+    """The noun, with the whole estimate against `serve` and the parts of the cost."""
     space = costs.space
     cell, way = chosen.cell, space.ways[chosen.cell.column]
     offer = space.fleet.offers.offer(cell.row)
@@ -129,7 +154,7 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized) -> Candidate:
     assert not isinstance(service, str), service
     replica = replica_of(service, way.max_batch, space.calibration, space.tables)
     figures = estimate(
-        way.profile, offer, replica, layout, space.calibration, load_rps=costs.load_rps, serve=space.serve
+        way.profile, offer, replica, layout, space.calibration, load_rps=costs.load_rps, serve=serve
     )
     spares = f", {layout.spare_instances} of them spare" if layout.spare_instances else ""
     parts = (
@@ -140,7 +165,7 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized) -> Candidate:
             source=offer.source,
             as_of=offer.as_of,
         ),
-        *tariffs.parts(offer.cloud, offer.region, way.profile),
+        *tariffs.parts(offer.cloud, offer.region, way.profile, costs.load_rps),
     )
     reasons = figures.because
     if layout.spare_instances:
@@ -164,7 +189,7 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized) -> Candidate:
             because=reasons,
         ),
         costs=parts,
-        quality=judgement.value if judgement else math.nan,
+        quality=judgement.value if judgement else 0.0,
         confidence=1.0 - chosen.risk,
     )
 

@@ -51,14 +51,14 @@ def rejected_families(
         usd = float(costs.usd[cell.row, cell.column])
         offer = fleet.offers.offer(cell.row)
         way = costs.space.ways[cell.column]
-        number = costs.space.rented(
-            costs.space.needed(costs.load_rps, np.array([cell.row]), np.array([cell.column])),
-            np.array([cell.row]),
-        )[0]
+        needed = costs.space.instances(costs.load_rps, cell)
+        number = costs.space.with_spares(needed, float(fleet.interruptions_per_hour[cell.row]))
         more = usd / least_usd - 1.0 if least_usd > 0.0 else np.inf
-        how = f"dearer: {more:.0%} more" if usd > least_usd * (1.0 + 1e-9) else "as dear, but not faster"
+        how = "as dear, but not faster"
+        if usd > least_usd * (1.0 + 1e-9):
+            how = f"dearer: {more:.0%} more" if more < 9.0 else f"dearer: {more + 1.0:.3g} times"
         reason = (
-            f"{how}: its best is {number:.0f} x {offer.instance_type} in {offer.region} with"
+            f"{how}: its best is {number} x {offer.instance_type} in {offer.region} with"
             f" {way.profile.variant.name}, {units.show(usd, 'money_per_month')}"
         )
         if offer.accelerator is not None:
@@ -77,7 +77,7 @@ def _why_not(costs: Costs, rows: np.ndarray) -> str:
         return "shares its CPU with others (burstable): not to be relied on for a sustained load"
     rows = rows[space.usable[rows]]
     if not (space.replicas[rows] > 0).any():
-        least = min(space.memory_bytes)
+        least = float(space.memory_bytes.min())
         most = float(space.fleet.offers["memory_bytes"][rows].max())
         return (
             f"too small: a replica needs {units.show(least, 'bytes')} besides the operating system,"

@@ -1,74 +1,163 @@
-"""The search: the cheapest way to keep a goal, and what comes nearest when none does."""
+"""The search: the cheapest way to keep what is asked, and what comes nearest when nothing does."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import numpy as np
 
 from tradewind.decide.planning.candidates import Sized, best_cell, size
-from tradewind.decide.planning.space import Cell, Costs, Fleet, Known, Space, Way, ways_of
+from tradewind.decide.planning.space import Costs, Fleet, Known, Space, Way, ways_of
 from tradewind.decide.planning.tariffs import Tariffs
-from tradewind.domain import units
-from tradewind.domain.plan import Miss
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tradewind.domain.estimate import Calibration
     from tradewind.domain.goal import Goal, Serve
     from tradewind.domain.offer import Offers
     from tradewind.domain.profile import Profile
 
-__all__ = ["Answer", "Question", "Searcher"]
+__all__ = ["Answer", "Question", "Search", "with_latency", "with_load"]
 
-_MOST_WISHED: Final = 1.1
+_OVER_LIMIT: Final = 1.1
 """How much looser than the lowest reachable latency the nearest answer is: at the limit itself no load fits."""
+_LONGEST_S: Final = 3600.0
+"""A latency bound that any machine keeps which can keep up with its load."""
+_EVEN_ODDS: Final = 0.5
+"""The confidence below which a plan is a hope."""
+_HALVINGS: Final = 9
+"""Steps of a search for the value at which a budget is met: within 1 % of a factor of 100."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the search, constraint by constraint, so that each can give."""
+    """What is asked, constraint by constraint, so that each can give. The budget is not asked, but compared."""
 
     serve: Serve
     confidence: float
-    budget_usd_per_month: float
-    any_quality: bool = False
-
-    @property
-    def load_rps(self) -> float:
-        """Requests per second."""
-        return self.serve.load.rate_rps
+    quality: Literal["kept", "best", "any"] = "kept"
+    """Variants within the quality budget, the one of best quality, or all."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The cheapest way to keep a question, whatever its budget."""
+    """The cheapest way to keep a question."""
 
     question: Question
     costs: Costs
     sized: Sized
 
 
-class Searcher:
-    """Searches one set of offers and variants for several questions; keeps what they share."""
+class Search:
+    """Answers questions about one set of variants and offers; keeps what they share."""
 
     def __init__(
         self, goal: Goal, profiles: Sequence[Profile], offers: Offers, calibration: Calibration, today: str
     ) -> None:
+        self.goal = goal
         self.calibration = calibration
         self.tariffs = Tariffs(goal, offers, calibration, today)
         self.eligible = tuple(p for p in profiles if p.variant.judgement and p.variant.judgement.within)
-        self._ways = {
-            False: ways_of(self.eligible, calibration),
-            True: ways_of(profiles, calibration),
+        every = ways_of(profiles, calibration)
+        best = max(profiles, key=_quality)
+        self._ways: dict[str, tuple[Way, ...]] = {
+            "any": every,
+            "kept": tuple(way for way in every if way.profile in self.eligible),
+            "best": tuple(way for way in every if way.profile is best),
         }
-        # Which works exist is a fact of the profiles: another offer must not change the answer of this one.
-        matters = any(way.work.memory_s.any() for way in self._ways[True])
-        self.fleet = Fleet.of(offers, calibration, memory_matters=matters)
+        # A fact of the variants, not of the offers: another offer must not change what is said of this one.
+        memory_matters = any(bool(way.work.memory_s.any()) for way in every)
+        self.fleet = Fleet.of(offers, calibration, memory_matters=memory_matters)
         self._known = Known()
-'''
+        self._spaces: dict[tuple[str, float, float, str], Space] = {}
+
+    def costs(self, question: Question) -> Costs:
+        """The cost of every cell under the question."""
+        serve = question.serve
+        key = (serve.percentile, serve.latency_s, question.confidence, question.quality)
+        if key not in self._spaces:
+            ways = self._ways[question.quality]
+            self._spaces[key] = Space(
+                self.fleet, ways, serve, question.confidence, self.calibration, self._known
+            )
+        return Costs(self._spaces[key], self.tariffs, serve.load.rate_rps)
+
+    def answer(self, question: Question) -> Answer | None:
+        """The cheapest way, whatever it costs; None when no offer keeps the latency bound."""
+        if not self._ways[question.quality]:
+            return None
+        costs = self.costs(question)
+        cell = best_cell(costs)
+        if cell is None:
+            return None
+        needed = costs.space.instances(costs.load_rps, cell)
+        return Answer(question, costs, size(costs, cell, needed, self.goal.serve))
+
+    def within(self, question: Question, usd_per_month: float) -> Answer | None:
+        """The answer, if it is within a budget."""
+        answer = self.answer(question)
+        return answer if answer and answer.sized.usd_per_month <= usd_per_month else None
+
+    def least_latency(self, question: Question) -> Question | None:
+        """The question with the lowest latency that any offer reaches; None when nothing runs at all."""
+        if not self._ways[question.quality]:
+            return None
+        space = self.costs(question).space
+        floors_s = np.where(
+            (space.replicas > 0) & space.usable[:, None], space.floor_s[self.fleet.machine], np.inf
+        )
+        floor_s = float(floors_s.min(initial=np.inf))
+        if not np.isfinite(floor_s):
+            return None
+        return with_latency(question, max(question.serve.latency_s, _OVER_LIMIT * floor_s))
+
+    def latency_within(self, question: Question, usd_per_month: float) -> Answer | None:
+        """The lowest latency, above the asked one, that a budget pays for."""
+        asked_s = question.serve.latency_s
+        return self._loosest(
+            lambda share: with_latency(question, asked_s * (_LONGEST_S / asked_s) ** share), usd_per_month
+        )
+
+    def load_within(self, question: Question, usd_per_month: float) -> Answer | None:
+        """The highest load, below the asked one, that a budget pays for."""
+        asked_rps = question.serve.load.rate_rps
+        return self._loosest(lambda share: with_load(question, asked_rps * 1e-4**share), usd_per_month)
+
+    def _loosest(self, asked: Callable[[float], Question], usd_per_month: float) -> Answer | None:
+        """The answer for the smallest share of giving in, 0 to 1, that is within a budget."""
+        found = self.within(asked(1.0), usd_per_month)
+        if found is None:
+            return None
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            better = self.within(asked(middle), usd_per_month)
+            if better is None:
+                low = middle
+            else:
+                high, found = middle, better
+        return found
+
+    def others(self, question: Question) -> list[Question]:
+        """The question with quality or confidence given up."""
+        return [replace(question, confidence=_EVEN_ODDS), replace(question, quality="any")]
+
+
+def _quality(profile: Profile) -> float:
+    judgement = profile.variant.judgement
+    return judgement.value if judgement else -np.inf
+
+
+def with_latency(question: Question, latency_s: float) -> Question:
+    """The question with another latency bound."""
+    name = f"{question.serve.percentile}_s"
+    return replace(question, serve=msgspec.structs.replace(question.serve, **{name: latency_s}))
+
+
+def with_load(question: Question, rate_rps: float) -> Question:
+    """The question with another load."""
+    load = msgspec.structs.replace(question.serve.load, rate_rps=rate_rps)
+    return replace(question, serve=msgspec.structs.replace(question.serve, load=load))

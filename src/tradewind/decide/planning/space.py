@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "Costs", "Fleet", "Known", "Space", "Way", "ways_of"]
 
+_WORTH: Final = 1.02
+"""How much more a larger batch must answer per second than every smaller one."""
 _SLACK: Final = 1.04
 """Shapes of curves are rounded by up to 1 % and tables interpolate: by how much a bound must promise more."""
 
@@ -56,13 +58,17 @@ class Way:
 
 
 def ways_of(profiles: Sequence[Profile], calibration: Calibration) -> tuple[Way, ...]:
-    """Every variant with every thread count and measured batch, in the order of the profiles."""
-    return tuple(
-        Way(profile, work, int(batch))
+    """Every variant with every thread count and measured batch.
+
+    The fastest come first: of equally cheap ways the first is named.
+    """
+    works = [
+        (profile, work_of(profile, threads, calibration))
         for profile in profiles
-        for work in (work_of(profile, threads, calibration) for threads in thread_counts(profile))
-        for batch in work.batches
-    )
+        for threads in thread_counts(profile)
+    ]
+    works.sort(key=lambda pair: (float(pair[1].total_s[0]), pair[1].threads, pair[0].variant.id))
+    return tuple(Way(profile, work, int(batch)) for profile, work in works for batch in work.batches)
 
 
 @dataclass
@@ -215,18 +221,20 @@ class Space:
         delay_s = jitter.value * math.exp(self.odds * jitter_deviation) * -math.log(1.0 - self.level)
         self.floor_s = idle_s * slow + delay_s
         """(K, M) the goal's percentile without load, as slow as the confidence asks: none is below."""
-        self.refused = np.array([[reason is not None for reason in row] for row in self.refusals]).T
-        self.floor_s[self.refused.reshape(shape)] = np.inf
+        refused = [[reason is not None for reason in row] for row in self.refusals]
+        self.refused = np.array(refused, dtype=bool).reshape(shape[::-1]).T
+        self.floor_s[self.refused] = np.inf
         batches = np.array([way.max_batch for way in ways], dtype=np.float64)
         bound = _SLACK * MAX_LOAD * batches / (full_s * slow)
         self.capacity_rps = np.where(self.floor_s <= serve.latency_s * (1.0 + 1e-9), bound, 0.0)
         self.solved = self.capacity_rps <= 0.0
-        memory = np.array([replica_memory_bytes(way.profile, calibration) for way in ways])
+        self.memory_bytes = np.array([replica_memory_bytes(way.profile, calibration) for way in ways])
+        """(M,) of one replica."""
         self.replicas = replicas_per_instance(
             cores=fleet.cores[:, None],
             memory_bytes=fleet.offers["memory_bytes"][:, None],
             threads=np.array([way.work.threads for way in ways])[None],
-            replica_bytes=memory[None],
+            replica_bytes=self.memory_bytes[None],
             operating_system_bytes=calibration["operating_system_memory_bytes"].value,
         )
         self.usable = ~fleet.offers["shared_cpu"].astype(bool)
@@ -296,11 +304,14 @@ class Space:
 
 
 def _best_time_s(scaled: Scaled, way: Way) -> np.ndarray:
-    """(K,) the time of a full batch, or infinite where a smaller one has the better rate: it is never formed."""
+    """(K,) the time of a full batch, or infinite where it hardly beats the rate of a smaller one.
+
+    Such a batch is not worth its latency, and the server does not form it either.
+    """
     place = int(np.searchsorted(way.work.batches, way.max_batch))
     rates = way.work.batches / scaled.total_s
     best = rates[:, :place].max(axis=1, initial=0.0)
-    return np.where(rates[:, place] > best, scaled.total_s[:, place], np.inf)
+    return np.where(rates[:, place] > _WORTH * best, scaled.total_s[:, place], np.inf)
 
 
 class Costs:
@@ -326,7 +337,7 @@ class Costs:
             for cloud, region in places:
                 key = (cloud, region, columns[0])
                 if key not in beside:
-                    beside[key] = tariffs.usd_per_month(cloud, region, profile)
+                    beside[key] = tariffs.usd_per_month(cloud, region, profile, load_rps)
                 usd.append(beside[key])
             self._beside[:, columns] = np.array(usd)[:, None]
         self.usd = self._usd(np.arange(len(offers))[:, None], np.arange(len(space.ways))[None])

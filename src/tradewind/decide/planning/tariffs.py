@@ -53,22 +53,22 @@ class Tariffs:
         self._transfer = offers.transfer
         self._overhead_bytes = calibration["http_overhead_bytes"].value
         self._today = today
-        self._kept: dict[tuple[str, str, float], tuple[CostPart, ...]] = {}
+        self._kept: dict[tuple[str, str, float, float], tuple[CostPart, ...]] = {}
 
-    def parts(self, cloud: str, region: str, profile: Profile) -> tuple[CostPart, ...]:
-        """Storage and both kinds of egress for a service in a region."""
-        key = (cloud, region, profile.response_bytes)
+    def parts(self, cloud: str, region: str, profile: Profile, load_rps: float) -> tuple[CostPart, ...]:
+        """Storage and both kinds of egress for a service in a region at a load."""
+        key = (cloud, region, profile.response_bytes, load_rps)
         if key not in self._kept:
             self._kept[key] = (
                 self._stored(),
-                self._to_users(cloud, region, profile.response_bytes),
+                self._to_users(cloud, region, profile.response_bytes, load_rps),
                 self._from_data(cloud, region),
             )
         return self._kept[key]
 
-    def usd_per_month(self, cloud: str, region: str, profile: Profile) -> float:
+    def usd_per_month(self, cloud: str, region: str, profile: Profile, load_rps: float) -> float:
         """Their sum."""
-        return sum(part.usd_per_month for part in self.parts(cloud, region, profile))
+        return sum(part.usd_per_month for part in self.parts(cloud, region, profile, load_rps))
 
     def _nothing(self, name: str, because: str) -> CostPart:
         return CostPart(
@@ -103,8 +103,8 @@ class Tariffs:
             origin=origin,
         )
 
-    def _to_users(self, cloud: str, region: str, response_bytes: float) -> CostPart:
-        requests = self._goal.serve.load.rate_rps * HOURS_PER_MONTH * 3600.0
+    def _to_users(self, cloud: str, region: str, response_bytes: float, load_rps: float) -> CostPart:
+        requests = load_rps * HOURS_PER_MONTH * 3600.0
         per_response = response_bytes + self._overhead_bytes
         gigabytes = requests * per_response / _GB
         tiers = _nearest_tiers(self._transfer, cloud, region, "internet", gigabytes)

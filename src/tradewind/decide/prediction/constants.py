@@ -15,7 +15,7 @@ __all__ = ["LEVEL", "default_calibration"]
 LEVEL: Final = 0.8
 """Share of outcomes that the interval of an Estimate is meant to hold."""
 
-_LLAMA: Final = "llama.cpp on 330 AWS instance types (SpareCores inspector, 2025)"
+_LLAMA: Final = "llama.cpp on 1024 AWS instance types (SpareCores inspector, 2025)"
 _CCF: Final = "Cloud Carbon Footprint coefficients (2020-2022, Apache-2.0)"
 
 _CONSTANTS: Final[dict[str, tuple[float, float, str]]] = {
@@ -37,8 +37,8 @@ _CONSTANTS: Final[dict[str, tuple[float, float, str]]] = {
         "assumed: a call inside the server takes as long as the profile measured",
     ),
     "jitter_s": (
-        0.3e-3,
         0.2e-3,
+        0.12e-3,
         "assumed: mean of the exponentially distributed delay that schedulers and networks add",
     ),
     "memory_ratio": (1.0, 0.1, "assumed: the server keeps as much memory as the profiled process"),
@@ -52,19 +52,23 @@ _CONSTANTS: Final[dict[str, tuple[float, float, str]]] = {
         "assumed: part of the doubled width that is left after lower clocks and smaller tiles",
     ),
     "int8_avx2_gain_ratio": (1.85, 0.2, "measured 2026-11: ONNX Runtime MLPs on AMD Zen 3, batch 16-64"),
-    "int8_vnni_gain_ratio": (3.0, 0.35, "assumed: between AVX2 measured at 1.85 and the peak of 4"),
+    "int8_vnni_gain_ratio": (2.7, 0.4, "assumed: between AVX2 measured at 1.85 and the peak of 4"),
     "int8_amx_gain_ratio": (
-        4.0,
-        0.35,
-        "measured 2026-11: ONNX Runtime and OpenVINO MLP, MiniLM, EfficientNet on Sapphire Rapids",
+        6.0,
+        0.45,
+        f"between 4, small networks on Sapphire Rapids (measured 2026-11), and 10, large products; {_LLAMA}",
     ),
-    "int8_neon_gain_ratio": (2.0, 0.4, "assumed: dot-product instructions reach half of their peak of 4"),
-    "int8_i8mm_gain_ratio": (3.0, 0.4, "assumed: matrix instructions reach 3 of their peak of 8"),
+    "int8_neon_gain_ratio": (1.5, 0.4, f"between 1.1 and half of the peak of 4; {_LLAMA}"),
+    "int8_i8mm_gain_ratio": (
+        2.0,
+        0.5,
+        f"between 1, kernels that do not use it, and half of the peak of 8; {_LLAMA}",
+    ),
     "bf16_avx512_gain_ratio": (1.5, 0.3, "assumed: between none and the peak of 2"),
     "bf16_amx_gain_ratio": (
-        3.0,
-        0.3,
-        "measured 2026-11: OpenVINO MLP, MiniLM, EfficientNet on Sapphire Rapids",
+        4.0,
+        0.45,
+        "measured 2026-11: 3 to 3.5 with the overhead of calls, OpenVINO MLP, MiniLM on Sapphire Rapids",
     ),
     "bf16_arm_gain_ratio": (1.6, 0.4, "assumed: between none and the peak of 4"),
     "gemm_efficiency_ratio": (0.8, 0.1, "assumed: a large matrix product against the peak of the core"),
@@ -88,7 +92,7 @@ _CONSTANTS: Final[dict[str, tuple[float, float, str]]] = {
     ),
     "guessed_processor_ratio": (1.0, 0.1, "spread between the generations that share an instruction set"),
     "guessed_cores_ratio": (1.0, 0.1, "assumed: two hyperthreads a core where no source counts the cores"),
-    "bandwidth_ratio": (1.0, 0.25, f"residual of the bandwidth fit; {_LLAMA}"),
+    "bandwidth_ratio": (1.0, 0.15, f"residual of the bandwidth fit; {_LLAMA}"),
     "hyperthread_ratio": (0.6, 0.25, "assumed: speed of one hyperthread whose sibling is busy"),
     "unmeasured_threads_ratio": (1.0, 0.2, "assumed: per doubling of threads beyond those measured"),
     # Operation.

@@ -127,7 +127,12 @@ class Replica:
 
 
 def replica_of(service: Service, max_batch: int, calibration: Calibration, tables: Tables) -> Replica:
-    """A server process that forms batches of at most `max_batch` with this service time."""
+    """A server process that forms batches of at most `max_batch` with this service time.
+
+    A batch that answers less per second than a smaller one is never formed.
+    """
+    rates = np.arange(1, max_batch + 1) / service.service_s[:max_batch]
+    max_batch = 1 + int(np.argmax(rates))
     jitter = calibration["jitter_s"]
     value = max(jitter.value, 1e-6)
     return Replica(
@@ -202,10 +207,11 @@ def estimate(
     factors = [math.exp(odds * service.deviation) for odds in (-_ODDS, 0.0, _ODDS)]
     level = float(serve.percentile[1:]) / 100.0
     largest = [queue.max_rate_rps / (replica.unit_s * factor) * replicas for factor in factors]
-    busy = [queue.busy_share(rate, scale=replica.unit_s * factor) for factor in factors]
     cpu = [
         factor * queue.per_request(rate, service.cpu_s, scale=replica.unit_s * factor) for factor in factors
     ]
+    # The share of its cores' time: with one thread also that in which its engine works.
+    busy = [min(1.0, rate * spent_s / layout.threads) for spent_s in cpu]
     capacity = [
         replicas * replica.capacity_rps(serve.latency_s, level, odds) for odds in (_ODDS, 0.0, -_ODDS)
     ]
@@ -226,8 +232,9 @@ def estimate(
     spread = math.exp(_ODDS * service.deviation) - 1.0
     share = rate / max(capacity[1] / replicas, 1e-12)
     because = (
-        f"each of {replicas} replicas gets {rate:.4g} rps, {share:.0%} of the {capacity[1] / replicas:.4g} rps at"
-        f" which {serve.percentile} meets {units.show(serve.latency_s, 'time')}"
+        f"{replicas} replica{'s' if replicas > 1 else ''} with {units.show(rate, 'rate')} each, {share:.0%} of the"
+        f" {units.show(capacity[1] / replicas, 'rate')} at which {serve.percentile} meets"
+        f" {units.show(serve.latency_s, 'time')}"
         if capacity[1] > 0.0
         else f"{serve.percentile} misses {units.show(serve.latency_s, 'time')} even without load",
         *service.because(replica.max_batch),
@@ -237,8 +244,11 @@ def estimate(
     return Estimate(
         load_rps=load_rps,
         latency_s={name: replica.percentile_range_s(rate, float(name[1:]) / 100.0) for name in PERCENTILES},
+        # A server refuses what it would answer too late: as much as may be late may be refused.
         throughput_rps=Range(
-            low=min(load_rps, largest[2]), likely=min(load_rps, largest[1]), high=min(load_rps, largest[0])
+            low=level * min(load_rps, largest[2]),
+            likely=min(load_rps, largest[1]),
+            high=min(load_rps, largest[0]),
         ),
         capacity_rps=_sorted(capacity),
         utilization=_sorted(busy),

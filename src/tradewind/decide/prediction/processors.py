@@ -68,7 +68,7 @@ def _row(
 
 
 PROCESSORS: Final[tuple[Processor, ...]] = (
-    _row("AMD Zen 1", "amd", r"\b7[0-9A-Z][0-9]1\b", 2.7, 16, 0.75, 7.0, 40.0, 2667.0),
+    _row("AMD Zen 1", "amd", r"\b7[0-9A-Z][0-9]1\b", 2.4, 16, 0.75, 7.0, 40.0, 2667.0),
     _row("AMD Zen 2", "amd", r"\b7[0-9A-Z][0-9]2\b", 3.1, 32, 0.87, 13.0, 90.0, 2933.0),
     _row("AMD Zen 3", "amd", r"\b7[0-9A-Z][0-9]3X?\b", 3.4, 32, 1.0, 15.0, 85.0, 3200.0),
     # Zen 4 executes 512-bit instructions in two halves: no wider than Zen 3.
@@ -113,9 +113,9 @@ PROCESSORS: Final[tuple[Processor, ...]] = (
     ),
     _row("Intel Ice Lake", "intel", r"\b[3-8]3\d\d[A-Z]*\b", 3.2, 64, 0.92, 11.0, 110.0, 3200.0, avx512=True),
     _row(
-        "Intel Cascade Lake", "intel", r"\b[3-8]2\d\d[A-Z]*\b", 3.1, 64, 0.8, 9.0, 85.0, 2933.0, avx512=True
+        "Intel Cascade Lake", "intel", r"\b[3-8]2\d\d[A-Z]*\b", 3.1, 64, 0.75, 9.0, 85.0, 2933.0, avx512=True
     ),
-    _row("Intel Skylake", "intel", r"\b[3-8]1\d\d[A-Z]*\b", 3.0, 64, 0.8, 9.0, 80.0, 2667.0, avx512=True),
+    _row("Intel Skylake", "intel", r"\b[3-8]1\d\d[A-Z]*\b", 3.0, 64, 0.75, 9.0, 80.0, 2667.0, avx512=True),
     _row("Arm Cortex-A72", "arm", r"\bA72\b", 2.3, 8, 0.42, 2.5, 60.0, 2400.0),
     _row("Arm Neoverse-N1", "arm", r"\bN1\b", 2.6, 16, 0.75, 5.0, 120.0, 3200.0),
     _row("Arm Neoverse-V1", "arm", r"\bV1\b", 2.6, 32, 0.95, 7.0, 190.0, 4800.0),

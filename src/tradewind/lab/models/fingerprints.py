@@ -61,10 +61,7 @@ def data_fingerprint(goal: Goal, folder: Path) -> dict[str, str] | None:
 
 
 def _matching(pattern: str, folder: Path) -> list[Path]:
-    if pattern.startswith("/"):
-        matches = [Path(pattern)]
-    else:
-        matches = sorted(folder.glob(pattern))
+    matches = [Path(pattern)] if pattern.startswith("/") else sorted(folder.glob(pattern))
     files = [path for path in matches if path.is_file()]
     if not files:
         raise DataError(f"data_files: {pattern!r} matches no file in {folder}; patterns are relative to it")

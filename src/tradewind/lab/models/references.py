@@ -63,6 +63,7 @@ def importing(
     sources = local_sources(reference.module, folder)
     _forget_others(sources, folder)
     with local_path(folder):
+        _prefer_namespaces(sources, folder)
         try:
             yield _find(reference, folder, key=key, error=error)
         finally:
@@ -179,14 +180,32 @@ def _modules_below(folder: Path) -> list[str]:
 
 def _forget_others(sources: dict[str, Path], folder: Path) -> None:
     """Drops imported modules that are not, or no longer, what `sources` says they are."""
-    stale = {name for name, path in sources.items() if not _is_current(name, path)}
-    if not stale:
+    tops = {name.partition(".")[0] for name in sources}
+    if all(_is_current(name, path) for name, path in sources.items()) and not any(
+        _is_foreign(sys.modules[top], folder / top) for top in tops - set(sources) if top in sys.modules
+    ):
         return
     # What imported a stale module holds its old contents: the whole local family is imported anew.
-    tops = {name.partition(".")[0] for name in sources}
     for name in list(sys.modules):
         if name.partition(".")[0] in tops:
             del sys.modules[name]
+
+
+def _is_foreign(package: ModuleType, path: Path) -> bool:
+    """Whether a package without __init__.py is not the one at `path`."""
+    return str(path) not in list(getattr(package, "__path__", []))
+
+
+def _prefer_namespaces(sources: dict[str, Path], folder: Path) -> None:
+    """Makes sure of local packages without __init__.py.
+
+    Python prefers a package with __init__.py, or a module, anywhere on sys.path to one without.
+    """
+    for top in {name.partition(".")[0] for name in sources} - set(sources):
+        if top not in sys.modules and (folder / top).is_dir():
+            package = ModuleType(top)
+            package.__path__ = [str(folder / top)]
+            sys.modules[top] = package
 
 
 def _is_current(name: str, path: Path) -> bool:

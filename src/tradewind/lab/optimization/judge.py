@@ -248,8 +248,8 @@ def _overall(name: str, max_drop: float, delta: float, interval: tuple[float, fl
             f"over {rows} rows), {allowed}"
         )
     return (
-        f"may lose up to {_amount(-low)} of {name} (measured {_amount(-delta)}, but {rows} rows cannot tell "
-        f"better), {allowed}"
+        f"may lose up to {_amount(-low)} of {name} (difference {delta + 0.0:+.3g}, {LEVEL:.0%} interval "
+        f"{low:+.3g} to {high:+.3g}; more than {rows} rows would tell better), {allowed}"
     )
 
 
@@ -261,4 +261,5 @@ def _slice_max_drop(quality: Quality) -> float:
 
 def _amount(value: float) -> str:
     """A value in few digits, never in scientific notation where it can be avoided."""
-    return f"{value:.3g}" if abs(value) < 100.0 else f"{value:.0f}"
+    # Adding zero turns -0.0 into 0.0.
+    return f"{value + 0.0:.3g}" if abs(value) < 100.0 else f"{value:.0f}"

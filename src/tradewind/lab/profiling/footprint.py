@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tradewind.domain.errors import CannotMeasure
+from tradewind.lab.profiling.processes import child_command, child_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,15 +38,18 @@ def measure_footprint(variant: Variant, folder: Path, *, threads: int, largest_b
 
     Errors: CannotMeasure when the child process ends without an answer, a crash of the engine included.
     """
-    command = [
-        *(sys.executable, "-m", "tradewind.lab.profiling.child"),
-        *(str(folder.resolve()), str(threads), str(largest_batch)),
-    ]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = child_command(
+        "tradewind.lab.profiling.child", str(folder.resolve()), str(threads), str(largest_batch)
+    )
     begun = time.monotonic()
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command,
+            env=os.environ | child_path(),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise CannotMeasure(

@@ -7,12 +7,12 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 from tradewind.domain.errors import CannotMeasure
 from tradewind.domain.host import Host
+from tradewind.lab.profiling.processes import child_command, child_path
 
 __all__ = ["ISA_FLAGS", "available_cores", "available_memory_bytes", "isa_words", "probe"]
 
@@ -185,11 +185,10 @@ def _read(path: Path) -> str:
 
 def _speeds(cores: int) -> tuple[float, float]:
     """Measured FLOP/s of one core and bytes/s of all cores."""
-    environment = os.environ | ONE_THREAD
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "tradewind.lab.profiling.speed", str(cores)],
-            env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            child_command("tradewind.lab.profiling.speed", str(cores)),
+            env=os.environ | child_path() | ONE_THREAD,
             capture_output=True,
             text=True,
             timeout=SPEED_TIMEOUT_S,

@@ -65,7 +65,19 @@ MOVES: Final = frozenset(
             "full_like",
             "zeros",
         ),
-        *("zeros_like", "ones", "ones_like", "arange", "scalar_tensor", "empty", "where", "select_scatter"),
+        *(
+            "new_ones",
+            "new_zeros",
+            "new_full",
+            "zeros_like",
+            "ones",
+            "ones_like",
+            "arange",
+            "scalar_tensor",
+            "empty",
+            "where",
+            "select_scatter",
+        ),
         *("slice_scatter", "sort", "topk", "argmax", "argmin", "tril", "triu", "masked_fill"),
     }
 )

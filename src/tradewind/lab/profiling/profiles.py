@@ -108,9 +108,16 @@ def profiles(
 
 
 def _difference(one: tuple[LatencyPoint, ...], other: tuple[LatencyPoint, ...]) -> float:
-    """How far two measurements of the same thing differ, relative to the smaller."""
+    """How far two measurements of the same thing differ, relative to the smaller.
+
+    Only the points with the fewest threads count: where more threads than free cores spin for each other, the
+    difference says how busy the machine is and not how well two variants can be told apart.
+    """
+    fewest = one[0].threads
     differences = [
-        max(a.low_s, b.low_s) / min(a.low_s, b.low_s) - 1.0 for a, b in zip(one, other, strict=True)
+        max(a.low_s, b.low_s) / min(a.low_s, b.low_s) - 1.0
+        for a, b in zip(one, other, strict=True)
+        if a.threads == fewest
     ]
     return float(np.quantile(differences, NOISE_QUANTILE))
 

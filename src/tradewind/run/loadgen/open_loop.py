@@ -85,7 +85,7 @@ def arrivals_s(rate_rps: float, seconds: float, *, seed: int) -> NDArray[np.floa
     keeps the offered load at the rate without taking the randomness from the gaps.
 
     >>> arrivals_s(2.0, 3.0, seed=1).round(1).tolist()
-    [0.4, 0.9, 0.9, 1.5, 2.8, 2.9]
+    [0.4, 0.9, 1.3, 1.5, 2.8, 2.9]
     """
     count = round(rate_rps * seconds)
     return np.sort(np.random.default_rng(seed).uniform(0.0, seconds, count))
@@ -154,8 +154,9 @@ class _OpenLoop:
 
     @property
     def _busy(self) -> bool:
-        """Whether anything is still to be sent or heard."""
-        return bool(self._open or self._queue) or len(self._scrapes) < 2
+        """Whether anything can still be sent or heard."""
+        sendable = self._queue and len(self._pool.by_descriptor) > 1
+        return bool(self._open or sendable) or len(self._scrapes) < 2
 
     def _start(self, connection: Connection, number: int) -> None:
         connection.number = number

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -189,6 +190,7 @@ class Connection(asyncio.Protocol):
         self._content_length = b""
         self._expect = b""
         self._encoding = b""
+        self._chunked = False
         self._head_size = 0
 
     # What asyncio calls.
@@ -217,7 +219,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # The offer to change the protocol is ignored, as RFC 9110 (7.8) allows.
+            # The offer to change the protocol is ignored, as RFC 9110 (7.8) allows; this parser ends with it.
             self._parser = httptools.HttpRequestParser(self)
             rest = data[upgrade.args[0] :] if upgrade.args else b""
             if rest:
@@ -280,6 +282,9 @@ class Connection(asyncio.Protocol):
             self._refuse(
                 413, f"the body has {int(self._content_length)} bytes, over the limit of {MAX_BODY_BYTES}"
             )
+        elif self._parser.should_upgrade() and (self._chunked or int(self._content_length or 0)):
+            # The parser would take the body for the other protocol.
+            self._refuse(400, "Upgrade is not supported; send the request without this header")
         elif self._encoding and self._encoding.lower() != b"identity":
             self._refuse(415, "compressed bodies are not supported; send the body without Content-Encoding")
         elif self._expect:
@@ -317,7 +322,12 @@ class Connection(asyncio.Protocol):
                 exchange.fail(400, "Inference-Header-Content-Length must be a whole number")
                 return
             exchange.json_length = int(self._json_length)
-        self.handler.handle(exchange)
+        try:
+            self.handler.handle(exchange)
+        except Exception:
+            # The edge of the process: a bug costs one request, and is seen.
+            traceback.print_exc()
+            exchange.fail(500, "an error of this server; its log says more")
         if len(self._pending) >= MAX_PIPELINED:
             self._regulate()
 
@@ -396,6 +406,10 @@ def _keep_content_length(connection: Connection, value: bytes) -> None:
     connection._content_length = value
 
 
+def _keep_chunked(connection: Connection, value: bytes) -> None:
+    connection._chunked = True
+
+
 def _keep_expect(connection: Connection, value: bytes) -> None:
     connection._expect = value
 
@@ -407,6 +421,7 @@ def _keep_encoding(connection: Connection, value: bytes) -> None:
 _HEADERS: Final[dict[bytes, Callable[[Connection, bytes], None]]] = {
     b"inference-header-content-length": _keep_json_length,
     b"content-length": _keep_content_length,
+    b"transfer-encoding": _keep_chunked,
     b"expect": _keep_expect,
     b"content-encoding": _keep_encoding,
 }

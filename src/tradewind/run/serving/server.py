@@ -72,7 +72,7 @@ def serve(
     Errors: InputError for what cannot be served so, ResourceError when the port is in use, CannotMeasure
     when the variant does not load or does not answer its golden outputs here.
     """
-    _check_options(model, threads, max_batch, latency_s)
+    _check_options(model, threads, max_batch, latency_s, port)
     variant = nouns.read(variant_folder / "manifest.json", Variant)
     listener = _bind(host, port)
     with contextlib.closing(listener):
@@ -144,7 +144,7 @@ async def _answer(
             connection.check(time.monotonic(), idle_timeout_s=IDLE_GRACE_S)
 
 
-def _check_options(model: str, threads: int, max_batch: int, latency_s: float) -> None:
+def _check_options(model: str, threads: int, max_batch: int, latency_s: float, port: int) -> None:
     if not model or not all(letter.isalnum() or letter in "-_." for letter in model):
         raise InputError(f"the model name {model!r} cannot stand in a URL; use letters, digits, - _ and .")
     if threads < 1:
@@ -153,16 +153,16 @@ def _check_options(model: str, threads: int, max_batch: int, latency_s: float) -
         raise InputError(f"max_batch {max_batch}; a batch has at least 1 row")
     if not 0.0 < latency_s < 3600.0:
         raise InputError(f"latency {latency_s} s; give a bound between 0 and 3600 s")
+    if not 0 <= port <= 65535:
+        raise InputError(f"port {port}; give one between 0 and 65535 (0 takes a free one)")
 
 
 def _bind(host: str, port: int) -> socket.socket:
     """The socket, bound before the network is loaded so that a port in use is told at once."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (OSError, OverflowError) as error:
-        raise ResourceError(
-            f"{host}:{port}: no such address ({error}); use 127.0.0.1 and a port below 65536"
-        ) from None
+    except OSError as error:
+        raise ResourceError(f"{host}:{port}: no such address ({error.strerror}); use 127.0.0.1") from None
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

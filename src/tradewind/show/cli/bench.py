@@ -9,6 +9,8 @@ import typer
 
 from tradewind.domain import codec, units
 from tradewind.domain.errors import InputError
+from tradewind.domain.variant import Variant
+from tradewind.files import nouns
 from tradewind.show.cli.options import EPILOG, JsonOption, OutOption
 from tradewind.show.cli.results import print_table
 
@@ -28,7 +30,11 @@ def bench(
     model: Annotated[str, typer.Option(help="The name of the model on the server.", show_default=False)],
     rows: Annotated[
         Path,
-        typer.Option(help="A .npz with one array per input; each request sends one row.", show_default=False),
+        typer.Option(
+            help="A .npz with one array per input, or a folder variants/ID for its golden inputs; "
+            "each request sends one row.",
+            show_default=False,
+        ),
     ],
     rate: Annotated[str, typer.Option(help="Open loop: the mean rate of arrivals.")] = "100 rps",
     closed: Annotated[
@@ -43,7 +49,6 @@ def bench(
     out: OutOption = None,
 ) -> None:
     """Open loop by default: requests arrive as a Poisson process, and latency counts from when they were due."""
-    from tradewind.files import nouns
     from tradewind.run import loadgen
     from tradewind.show import tables
 
@@ -70,6 +75,10 @@ def bench(
 def _rows(path: Path) -> dict[str, NDArray[Any]]:
     import numpy as np
 
+    if path.is_dir():
+        from tradewind.lab import engines
+
+        return engines.read_golden(path, nouns.read(path / "manifest.json", Variant))[0]
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}

@@ -47,4 +47,7 @@ def serve(
         latency_s=latency_s,
         host=host,
         port=port,
+        on_ready=lambda running: typer.echo(
+            f"serving {running.model} at {running.endpoint}/v2/models/{running.model}; Ctrl-C drains and stops"
+        ),
     )

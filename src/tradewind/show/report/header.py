@@ -78,7 +78,8 @@ def _misses(plan: Plan) -> Html:
     if plan.meets_goal:
         return Html()
     items = (
-        element("li", {}, emphasis(words.miss_sentence(miss)), ". ", miss.advice) for miss in plan.misses
+        element("li", {}, emphasis(words.miss_sentence(miss)), element("span", {}, miss.advice))
+        for miss in plan.misses
     )
     return element("ul", {"class": "misses"}, *items)
 

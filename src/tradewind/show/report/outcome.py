@@ -46,16 +46,20 @@ def _rehearsal(plan: Plan) -> Html:
     expected = rehearsal.estimate.latency_s[percentile]
     return text(
         paragraph(
-            emphasis("The rehearsal. "),
-            f"{rehearsal.because} It would run at ",
+            emphasis("The rehearsal "),
+            "would run here at ",
             number(words.quantity(rehearsal.load_rps, "rate")),
-            f" and is expected to answer with {percentile} ",
+            f": {_sentence(rehearsal.because)} It is expected to answer with {percentile} ",
             number(words.quantity(expected.likely, "time")),
             f" ({words.interval(expected, 'time')}) ",
             badge("predicted"),
             ".",
         )
     )
+
+
+def _sentence(words_of_plan: str) -> str:
+    return words_of_plan.rstrip(". ") + "."
 
 
 def _takeaway(story: Observed) -> Html:
@@ -86,7 +90,7 @@ def _window(plan: Plan, observation: Observation) -> Html:
         paragraph(
             emphasis("Scaled to this machine. "),
             f"The goal's {asked} became {words.given(observation.load_rps, 'rate')} here: "
-            f"{plan.rehearsal.because}",
+            f"{_sentence(plan.rehearsal.because)}",
         ),
         paragraph(
             f"{observation.sent:,} requests in {words.given(observation.window_s, 'time')} from "
@@ -132,6 +136,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Html:
                 verdict,
                 (
                     words.figure_name(name),
+                    drawn,
                     Cell(
                         text(
                             words.figure_value(name, likely),
@@ -140,7 +145,6 @@ def _comparisons(comparisons: Sequence[Comparison]) -> Html:
                         likely,
                     ),
                     Cell(words.figure_value(name, comparison.measured), comparison.measured),
-                    drawn,
                     text(
                         element("span", {"class": f"verdict-{verdict}"}, verdict), element("small", {}, off)
                     ),
@@ -202,9 +206,7 @@ def _advice(advice: Sequence[Advice]) -> Html:
         if one.predicted_gain is not None:
             gain += [
                 f"Predicted gain in {words.figure_name(one.gain)}: ",
-                number(words.figure_interval(one.gain, one.predicted_gain)),
-                " ",
-                badge("predicted"),
+                number(text(words.figure_interval(one.gain, one.predicted_gain), " ", badge("predicted"))),
                 ". ",
             ]
         if one.measured_gain is not None:

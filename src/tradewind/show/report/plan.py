@@ -121,15 +121,16 @@ def _costs(plan: Plan) -> Html:
         name = _PARTS.get(part.name, part.name)
         amount = words.quantity(part.usd_per_month, "money_per_month")
         length = part.usd_per_month / end
-        pieces.append(
-            element(
-                "i",
-                {"class": f"piece piece-{place}", "style": f"flex-basis:{100 * length:.3f}%"},
-                element("span", {}, f"{name} {amount.removesuffix('/month')}")
-                if length > ROOM_FOR_NAME
-                else "",
+        if length > 0.0:
+            pieces.append(
+                element(
+                    "i",
+                    {"class": f"piece piece-{place}", "style": f"flex-basis:{100 * length:.3f}%"},
+                    element("span", {}, f"{name} {amount.removesuffix('/month')}")
+                    if length > ROOM_FOR_NAME
+                    else "",
+                )
             )
-        )
         key = element("i", {"class": f"key piece-{place}", "aria-hidden": "true"})
         rows.append(
             (

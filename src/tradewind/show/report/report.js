@@ -249,7 +249,9 @@
       const xAxis = axis("x"), yAxis = axis("y");
       const value = (point, a) => (point.values[a.key] || [null])[0];
       const shown = data.points.filter((p) => value(p, xAxis) !== null && value(p, yAxis) !== null);
-      const reach = (a) => shown.flatMap((p) => (a.unit === "change" || a.unit === "metric" ? p.values[a.key] : [value(p, a)]));
+      // Where quality is drawn every interval counts; else only that of the chosen one, which is the only one drawn.
+      const hasInterval = (p, a) => a.unit === "change" || a.unit === "metric" || p.standing === "chosen";
+      const reach = (a) => shown.flatMap((p) => (hasInterval(p, a) ? p.values[a.key] : [value(p, a)]));
       const drawn = plane(width, height, margin, xAxis, yAxis, reach(xAxis), reach(yAxis));
       canvas = drawn.canvas;
       canvas.setAttribute("aria-label", `${data.label}: ${yAxis.label} against ${xAxis.label}, ${shown.length} points. Arrow keys go from point to point.`);
@@ -265,7 +267,7 @@
       for (const { point, x, y } of marks) {
         const group = svg("g", { class: `${point.standing} ${hueClass(hueOf(point.hue))}` });
         const [, low, high] = point.values[yAxis.key];
-        const whisker = low !== undefined && low !== null && high !== null && (shown.length <= 15 || point.standing === "chosen");
+        const whisker = low !== undefined && low !== null && high !== null && hasInterval(point, yAxis);
         if (whisker) group.append(svg("line", { class: "whisker", x1: x, x2: x, y1: drawn.y.place(low), y2: drawn.y.place(high) }));
         if (!drawn.y.inside(value(point, yAxis))) group.append(svg("path", { class: "whisker", fill: "none", d: `M${x} ${y + 8}v8m-4 -5l4 5l4 -5` }));
         group.append(draw(shapeOf(point.shape), x, y, shown.length > 15 ? 5 : 6.5));

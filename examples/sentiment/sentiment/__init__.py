@@ -1,0 +1,1 @@
+"""The sentiment of tweets: real labels, and a pretrained encoder with a linear head trained on them."""

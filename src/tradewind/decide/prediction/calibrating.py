@@ -1,0 +1,143 @@
+"""What an observation of a rehearsal says about the constants of the cost model.
+
+Each constant moves towards what was seen by as much as its own error is larger than that of the
+measurement, so a surprise moves what was assumed and hardly what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tradewind.domain.estimate import Calibration, Constant
+
+if TYPE_CHECKING:
+    from tradewind.domain.estimate import Observation
+    from tradewind.domain.plan import Rehearsal
+
+__all__ = ["calibrate"]
+
+_CPU_ERROR: Final = 0.05
+"""Relative error of CPU time per request over some seconds: ticks of the kernel, the pages of metrics."""
+_MEMORY_ERROR: Final = 0.03
+_JITTER_ERROR: Final = 0.3
+"""Relative error of taking the delays of this host for those of a cloud's, beside that of the percentiles."""
+_LEAST_JITTER_S: Final = 20e-6
+"""Waking up a process: no machine adds less."""
+_LEAST_FRONT_S: Final = 2e-6
+_MOST_REFUSED: Final = 0.02
+"""Share of refusals above which the percentiles of the answered say nothing about the others."""
+
+
+def calibrate(calibration: Calibration, rehearsal: Rehearsal, observation: Observation) -> Calibration:
+    """The calibration after a rehearsal: CPU of the front, time of the network, jitter and memory.
+
+    `rehearsal` must have been predicted with `calibration`, and `observation` be of its layout and load.
+    Figures that were not observed change nothing.
+    """
+    constants = dict(calibration.constants)
+    day = observation.started_at[:10]
+    constants.update(_from_cpu(calibration, rehearsal, observation, day))
+    constants.update(_from_latency(calibration, constants, rehearsal, observation, day))
+    constants.update(_from_memory(calibration, rehearsal, observation, day))
+    return Calibration(constants=constants)
+
+
+def _from_cpu(
+    calibration: Calibration, rehearsal: Rehearsal, observation: Observation, day: str
+) -> dict[str, Constant]:
+    """Front and network share the surprise about CPU time by how uncertain each was."""
+    predicted, seen = rehearsal.estimate.cpu_s_per_request, observation.cpu_s_per_request
+    if predicted is None or seen is None or predicted.likely <= 0.0:
+        return {}
+    front, server = calibration["front_cpu_s_per_request"], calibration["service_time_ratio"]
+    network_s = max(predicted.likely - front.value, 0.0)
+    surprise_s = seen.likely - predicted.likely
+    front_variance = front.standard_error**2
+    network_variance = (network_s * server.standard_error) ** 2
+    total = front_variance + network_variance + (_CPU_ERROR * seen.likely) ** 2
+    if total <= 0.0:
+        return {}
+    residual = seen.likely / predicted.likely - 1.0
+    source = f"CPU time per request in the rehearsal of {day}: {residual:+.0%} against the prediction"
+    front_gain, network_gain = front_variance / total, network_variance / total
+    moved = {
+        "front_cpu_s_per_request": _moved(
+            front,
+            max(_LEAST_FRONT_S, front.value + front_gain * surprise_s),
+            front.standard_error * math.sqrt(1.0 - front_gain),
+            source,
+            residual,
+        )
+    }
+    if network_s > 0.0:
+        factor = max(0.2, 1.0 + network_gain * surprise_s / network_s)
+        error = server.standard_error * math.sqrt(1.0 - network_gain)
+        moved["service_time_ratio"] = _moved(server, server.value * factor, error, source, residual)
+    return moved
+
+
+def _from_latency(
+    calibration: Calibration,
+    constants: dict[str, Constant],
+    rehearsal: Rehearsal,
+    observation: Observation,
+    day: str,
+) -> dict[str, Constant]:
+    """The mean of an exponential delay, by least squares through all percentiles."""
+    if observation.refused > _MOST_REFUSED * max(observation.sent, 1):
+        return {}
+    predicted, seen = rehearsal.estimate.latency_s, observation.latency_s
+    names = [name for name in predicted if name in seen]
+    if not names:
+        return {}
+    jitter = calibration["jitter_s"]
+    # What the network and the front take more or less than predicted is no jitter.
+    explained_s = constants["front_cpu_s_per_request"].value - calibration["front_cpu_s_per_request"].value
+    steps = [-math.log(1.0 - float(name[1:]) / 100.0) for name in names]
+    delays = [
+        seen[name].likely - predicted[name].likely - explained_s + jitter.value * step
+        for name, step in zip(names, steps, strict=True)
+    ]
+    errors = [(seen[name].high - seen[name].low) / 3.92 for name in names]
+    squares = sum(step**2 for step in steps)
+    found_s = sum(step * delay for step, delay in zip(steps, delays, strict=True)) / squares
+    found_s = max(found_s, _LEAST_JITTER_S)
+    sampling = math.sqrt(sum((s * e) ** 2 for s, e in zip(steps, errors, strict=True))) / squares / found_s
+    known = min(1.0, jitter.standard_error / jitter.value)
+    # On the logarithm, for a delay is never negative and its error is a factor.
+    gain = known**2 / (known**2 + sampling**2 + _JITTER_ERROR**2)
+    value = jitter.value * math.exp(gain * math.log(found_s / jitter.value))
+    name = max(names, key=lambda name: float(name[1:]))
+    residual = seen[name].likely / predicted[name].likely - 1.0
+    source = f"latency in the rehearsal of {day}: {name} {residual:+.0%} against the prediction"
+    return {"jitter_s": _moved(jitter, value, value * known * math.sqrt(1.0 - gain), source, residual)}
+
+
+def _from_memory(
+    calibration: Calibration, rehearsal: Rehearsal, observation: Observation, day: str
+) -> dict[str, Constant]:
+    predicted, seen = rehearsal.estimate.memory_bytes, observation.memory_bytes
+    if predicted is None or seen is None or seen.likely <= 0.0:
+        return {}
+    memory, server = calibration["memory_ratio"], calibration["server_memory_bytes"].value
+    if predicted.likely <= server or seen.likely <= server:
+        return {}
+    gain = memory.standard_error**2 / (memory.standard_error**2 + _MEMORY_ERROR**2)
+    factor = ((seen.likely - server) / (predicted.likely - server)) ** gain
+    residual = seen.likely / predicted.likely - 1.0
+    source = f"memory in the rehearsal of {day}: {residual:+.0%} against the prediction"
+    error = memory.standard_error * math.sqrt(1.0 - gain)
+    return {"memory_ratio": _moved(memory, memory.value * factor, error, source, residual)}
+
+
+def _moved(constant: Constant, value: float, error: float, source: str, residual: float) -> Constant:
+    return msgspec.structs.replace(
+        constant,
+        value=value,
+        standard_error=error,
+        fitted_on=source,
+        residuals=(*constant.residuals, residual),
+    )
