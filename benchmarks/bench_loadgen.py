@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -179,7 +180,7 @@ def _build(folder: Path) -> Path:
     random = np.random.default_rng(0)
     sizes = (WIDTH, HIDDEN, HIDDEN, 1)
     nodes, weights, name = [], [], "x"
-    for layer, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for layer, (before, after) in enumerate(itertools.pairwise(sizes)):
         matrix = (random.normal(size=(before, after)) / before**0.5).astype(np.float32)
         weights.append(numpy_helper.from_array(matrix, f"w{layer}"))
         nodes.append(helper.make_node("MatMul", [name, f"w{layer}"], [f"h{layer}"]))

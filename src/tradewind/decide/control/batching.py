@@ -319,6 +319,17 @@ class BatchQueue(Generic[PayloadT]):
         self._rows[group] = self._rows.get(group, 0) + rows
         return ticket
 
+    def hopeless(self, now_s: float, deadline_s: float) -> bool:
+        """Whether what waits already makes every request with this deadline late, however small it is.
+
+        A cheap question for an overloaded server, which need not look into such a request at all.
+        """
+        waiting = self._waiting
+        if not waiting or deadline_s < waiting[-1].deadline_s:
+            return False
+        ready_s = self.delivery_s + (max(now_s, self._free_at_s) if self.busy else now_s)
+        return ready_s + self._work_s() + self.margin_s > deadline_s
+
     def take(self, now_s: float) -> tuple[Batch[PayloadT] | None, Sequence[Ticket[PayloadT]]]:
         """The batch that a free engine runs next (None if nothing waits), and the tickets that are given up."""
         waiting = self._waiting
@@ -435,6 +446,10 @@ class BatchQueue(Generic[PayloadT]):
             self._rows[group] = left
         else:
             del self._rows[group]
+
+    def _work_s(self) -> float:
+        """The expected time for everything that waits."""
+        return sum(self._curves[group].drain_s(rows) for group, rows in self._rows.items())
 
     def _curve_of(self, group: Hashable, weight: float) -> LatencyCurve:
         curve = self._curves.get(group)

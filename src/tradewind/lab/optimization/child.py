@@ -23,7 +23,7 @@ from tradewind.files import atomic, nouns
 from tradewind.lab.engines import ENGINES, read_golden
 from tradewind.lab.engines.telemetry import silence_telemetry
 from tradewind.lab.models import keep_variant
-from tradewind.lab.models.artifact import payload_files
+from tradewind.lab.models.artifact import MANIFEST, payload_files
 from tradewind.lab.optimization import calibration as rows_file
 from tradewind.lab.optimization.building import Reply, Request
 from tradewind.lab.optimization.evaluation import ROWS_PER_CALL
@@ -73,7 +73,7 @@ def _build(request: Request, folder: Path) -> Variant:
     out = folder / "out"
     out.mkdir()
     parent_folder = Path(request.parent_folder)
-    parent = nouns.read(parent_folder / "manifest.json", Variant)
+    parent = nouns.read(parent_folder / MANIFEST, Variant)
     calibration = rows_file.load(Path(request.calibration))
     job = Job(parent, parent_folder, calibration, request.parameters, out, request.seed)
     with atomic.refusing(out):
@@ -92,7 +92,7 @@ def _build(request: Request, folder: Path) -> Variant:
         precision=request.precision,
     )
     golden_folder = Path(request.golden_folder)
-    golden_inputs, _ = read_golden(golden_folder, nouns.read(golden_folder / "manifest.json", Variant))
+    golden_inputs, wanted = read_golden(golden_folder, nouns.read(golden_folder / MANIFEST, Variant))
     built = msgspec.structs.replace(
         parent,
         name=request.name,
@@ -101,6 +101,12 @@ def _build(request: Request, folder: Path) -> Variant:
         runtime=runtime,
     )
     golden_outputs = _ask(built, out, golden_inputs, request.threads)
+    for name, output in golden_outputs.items():
+        if output.shape != wanted[name].shape:
+            raise CannotMeasure(
+                f"output {name!r} has the shape {list(output.shape)}, that of the original "
+                f"{list(wanted[name].shape)}"
+            )
     return keep_variant(
         Path(request.variants),
         out,

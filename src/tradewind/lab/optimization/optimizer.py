@@ -14,6 +14,7 @@ from tradewind.domain.noun import Noun, Rejected
 from tradewind.domain.profile import Front, Profile
 from tradewind.domain.variant import Judgement, Variant
 from tradewind.files import nouns
+from tradewind.lab.models.artifact import MANIFEST
 from tradewind.lab.optimization import calibration as rows_file
 from tradewind.lab.optimization.building import SCRATCH, Request, build, free_limits
 from tradewind.lab.optimization.candidates import Candidate, candidates
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["optimize"]
 
-MANIFEST: Final = "manifest.json"
 BATCHES: Final = (1, 2, 4, 8, 16, 32, 64)
 MEASURE_S: Final = 10.0
 """For a network whose calls are short; each cell is measured at least a few times all the same."""
@@ -182,10 +182,11 @@ class _Search:
                 return Built(reason=_without_name(str(error), candidate.name))
 
         built = self.steps.do(f"build-{candidate.name}", reads, Built, work)
-        if built.variant is not None and not (self.variants / built.variant.id / MANIFEST).is_file():
-            # The record outlived the folder of the variant.
-            return work()
-        return built
+        if built.variant is None or (self.variants / built.variant.id / MANIFEST).is_file():
+            return built
+        # The record outlived the folder of the variant. What is built again usually is the same to the byte.
+        again = work()
+        return built if again.variant is not None and again.variant.id == built.variant.id else again
 
     def _request(self, candidate: Candidate, parent: Variant) -> Request:
         by = candidate.by

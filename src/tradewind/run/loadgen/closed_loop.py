@@ -81,15 +81,18 @@ def _run(pool: Pool, requests: list[bytes], seconds: float) -> tuple[Sample, flo
             status = receive(connection)
             if status is Waiting:
                 continue
+            if status == BROKEN or not connection.keeps:
+                sent_s = connection.due_s
+                pool.drop(connection)
+                connection = pool.open()
+                connection.due_s = sent_s
+            # The next request first: what comes after it is time that the server could be working.
+            send(connection, requests[number % count])
+            number += 1
             now_s = clock()
             status_of.append(status)  # type: ignore[arg-type]
             latency_s.append(now_s - connection.due_s)
-            if status == BROKEN or not connection.keeps:
-                pool.drop(connection)
-                connection = pool.open()
             connection.due_s = now_s
-            send(connection, requests[number % count])
-            number += 1
         now_s = clock()
     sample = Sample(
         started_at=started_at.isoformat(timespec="seconds"),

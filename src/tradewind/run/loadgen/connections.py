@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BROKEN", "Connection", "Pool", "Waiting"]
 
-RECEIVE_BYTES: Final = 2**16
+RECEIVE_BYTES: Final = 2**13
+"""At first; answers are small, and a large buffer costs more than it holds."""
+RECEIVE_MORE_BYTES: Final = 2**20
+MAX_HEAD_BYTES: Final = 2**16
 KNOWN_HEADS: Final = 4096
 """Heads of answers whose meaning is remembered; they differ only in a few digits."""
 SPARE_DESCRIPTORS: Final = 64
@@ -37,20 +40,41 @@ class Waiting:
 class Connection:
     """One connection with at most one request under way."""
 
-    __slots__ = ("body", "descriptor", "due_s", "keeps", "number", "received", "socket", "unsent")
+    __slots__ = (
+        "answer",
+        "descriptor",
+        "due_s",
+        "head_bytes",
+        "keeps",
+        "missing",
+        "number",
+        "parts",
+        "socket",
+        "status",
+        "unsent",
+    )
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         self.descriptor = connected.fileno()
-        self.received = b""
+        self.parts: list[bytes] = []
+        """Of an answer that is not whole yet."""
+        self.missing = 0
+        """Bytes that it lacks, once its head has been read."""
         self.unsent = b""
         self.number = 0
         """Which request is under way."""
         self.due_s = 0.0
         self.keeps = True
         """Whether the server keeps the connection open after the last answer."""
-        self.body = b""
+        self.status = 0
+        self.answer = b""
+        self.head_bytes = 0
+
+    @property
+    def body(self) -> bytes:
         """Of the last answer."""
+        return self.answer[self.head_bytes :]
 
 
 class Pool:
@@ -110,19 +134,22 @@ class Pool:
             if not self.send(connection, rest):
                 return BROKEN
         try:
-            data = connection.socket.recv(RECEIVE_BYTES)
+            data = connection.socket.recv(RECEIVE_MORE_BYTES if connection.missing else RECEIVE_BYTES)
         except BlockingIOError:
             return Waiting
         except OSError:
             return BROKEN
         if not data:
             return BROKEN
-        if connection.received:
-            data = connection.received + data
+        if connection.missing:
+            return self._receive_more(connection, data)
+        if connection.parts:
+            data = b"".join((*connection.parts, data))
+            connection.parts.clear()
         end = data.find(b"\r\n\r\n") + 4
         if end < 4:
-            connection.received = data
-            return Waiting
+            connection.parts.append(data)
+            return Waiting if len(data) < MAX_HEAD_BYTES else BROKEN
         head = data[:end]
         known = self._heads.get(head)
         if known is None:
@@ -130,14 +157,23 @@ class Pool:
             if len(self._heads) < KNOWN_HEADS:
                 self._heads[head] = known
         status, length, connection.keeps = known
-        if len(data) < end + length:
-            connection.received = data
-            return Waiting
-        connection.received = b""
-        if len(data) > end + length:
-            return BROKEN
-        connection.body = data[end:]
-        return status
+        connection.head_bytes = end
+        if len(data) == end + length:
+            connection.answer = data
+            return status
+        connection.missing = end + length - len(data)
+        connection.status = status
+        connection.parts.append(data)
+        return Waiting if connection.missing > 0 else BROKEN
+
+    def _receive_more(self, connection: Connection, data: bytes) -> int | type[Waiting]:
+        connection.parts.append(data)
+        connection.missing -= len(data)
+        if connection.missing:
+            return Waiting if connection.missing > 0 else BROKEN
+        connection.answer = b"".join(connection.parts)
+        connection.parts.clear()
+        return connection.status
 
 
 def _read_head(head: bytes) -> tuple[int, int, bool]:

@@ -81,7 +81,7 @@ class Batcher:
         self._worker.start()
 
     def submit(self, exchange: Exchange, deadline_s: float) -> Refusal | None:
-        """Accepts the request (None), to be delivered later; or refuses it now."""
+        """Accepts the request (None), to be delivered after `dispatch`; or refuses it now."""
         inference = exchange.inference
         with self._lock:
             outcome = self._waiting.admit(
@@ -92,37 +92,15 @@ class Batcher:
                 weight=inference.weight,
                 deadline_s=deadline_s,
             )
-        if outcome.__class__ is Refusal:
-            return outcome
-        if not self._scheduled:
-            # Not now: what else has arrived by this turn of the event loop belongs to the same batch.
-            self._scheduled = True
-            self._loop.call_soon(self._dispatch)
-        return None
+        return outcome if isinstance(outcome, Refusal) else None
 
-    async def measure_handover(self) -> None:
-        """Sets `inline_below_s` to twice what it takes to wake the resting worker and to hear from it.
+    def hopeless(self, deadline_s: float) -> bool:
+        """Whether any request with this deadline would be refused."""
+        with self._lock:
+            return self._waiting.hopeless(time.monotonic(), deadline_s)
 
-        A low quantile of several rounds: the machine's other work is not part of it.
-        """
-        rounds: list[float] = []
-        for _ in range(HANDOVERS):
-            await asyncio.sleep(HANDOVER_REST_S)
-            heard = self._loop.create_future()
-            begun_s = time.monotonic()
-            self._inbox.put(heard)
-            await heard
-            rounds.append(time.monotonic() - begun_s)
-        self.inline_below_s = 2.0 * sorted(rounds)[HANDOVERS // 4]
-
-    def close(self) -> None:
-        """Ends the worker when all accepted requests have been delivered."""
-        self._inbox.put(None)
-        self._worker.join()
-        self._session.close()
-
-    def _dispatch(self) -> None:
-        """On the event loop: starts a batch if the engine is free."""
+    def dispatch(self) -> None:
+        """Starts a batch if the engine is free; called on the event loop after some requests were submitted."""
         self._scheduled = False
         with self._lock:
             if self._waiting.busy:
@@ -145,9 +123,30 @@ class Batcher:
             more = len(self._waiting) > 0
         if more and not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._dispatch)
+            self._loop.call_soon(self.dispatch)
         self._metrics.inline_batches += 1
         self._finished(batch, results, ended_s - batch.started_s)
+
+    async def measure_handover(self) -> None:
+        """Sets `inline_below_s` to twice what it takes to wake the resting worker and to hear from it.
+
+        A low quantile of several rounds: the machine's other work is not part of it.
+        """
+        rounds: list[float] = []
+        for _ in range(HANDOVERS):
+            await asyncio.sleep(HANDOVER_REST_S)
+            heard = self._loop.create_future()
+            begun_s = time.monotonic()
+            self._inbox.put(heard)
+            await heard
+            rounds.append(time.monotonic() - begun_s)
+        self.inline_below_s = 2.0 * sorted(rounds)[HANDOVERS // 4]
+
+    def close(self) -> None:
+        """Ends the worker when all accepted requests have been delivered."""
+        self._inbox.put(None)
+        self._worker.join()
+        self._session.close()
 
     def _work(self) -> None:
         """The worker: runs what it is given, and then what waits."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Exchange", "Handler", "Turns"]
 
 MAX_HEAD_BYTES: Final = 32 * 2**10
-MAX_BODY_BYTES: Final = 64 * 2**20
 REQUEST_TIMEOUT_S: Final = 60.0
 """From the first byte of a request to its last."""
 IDLE_TIMEOUT_S: Final = 120.0
@@ -60,6 +59,8 @@ class Handler(Protocol):
     """No answer promises to keep its connection open any more."""
     answers: dict[int, int]
     """How many were given, by status."""
+    max_body_bytes: int
+    """Longer bodies are refused before they are read."""
 
     def handle(self, exchange: Exchange) -> None:
         """Answers, or sees to it that it will be answered."""
@@ -278,9 +279,11 @@ class Connection(asyncio.Protocol):
             return
         if self._head_size + len(self._target) > MAX_HEAD_BYTES:
             self._refuse(431, f"the header is over the limit of {MAX_HEAD_BYTES} bytes")
-        elif self._content_length and int(self._content_length) > MAX_BODY_BYTES:
+        elif self._content_length and int(self._content_length) > self.handler.max_body_bytes:
             self._refuse(
-                413, f"the body has {int(self._content_length)} bytes, over the limit of {MAX_BODY_BYTES}"
+                413,
+                f"the body has {int(self._content_length)} bytes, over the limit of "
+                f"{self.handler.max_body_bytes}; send fewer rows",
             )
         elif self._parser.should_upgrade() and (self._chunked or int(self._content_length or 0)):
             # The parser would take the body for the other protocol.
@@ -298,8 +301,9 @@ class Connection(asyncio.Protocol):
         if self._ended_s:
             return
         self._size += len(body)
-        if self._size > MAX_BODY_BYTES:
-            self._refuse(413, f"the body is over the limit of {MAX_BODY_BYTES} bytes")
+        if self._size > self.handler.max_body_bytes:
+            limit = self.handler.max_body_bytes
+            self._refuse(413, f"the body is over the limit of {limit} bytes; send fewer rows")
             return
         self._chunks.append(body)
 

@@ -84,9 +84,11 @@ def serve(
         points = measure_curve(session, golden, sizes)
         waiting: BatchQueue[Exchange] = BatchQueue(LatencyCurve(points, codec.max_rows), bound_s=latency_s)
         metrics = Metrics(codec.max_rows)
-        service = Service(codec, waiting, metrics, latency_s=latency_s, threads=threads, version=_version())
         loop = uvloop.new_event_loop()
         with contextlib.closing(loop):
+            service = Service(
+                loop, codec, waiting, metrics, latency_s=latency_s, threads=threads, version=_version()
+            )
             turns = Turns(loop)
             service.batcher = Batcher(
                 loop, session, waiting, metrics, service.deliver, service.give_up, turns, _crash

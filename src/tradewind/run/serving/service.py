@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +16,7 @@ from tradewind.run.serving.metrics import cpu_s, memory_bytes, render
 from tradewind.run.serving.tensors import Malformed
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterable, Sequence
 
     from tradewind.decide.control.batching import BatchQueue
@@ -27,6 +30,11 @@ __all__ = ["Service"]
 EXTENSIONS: Final = ["binary_tensor_data", "schedule_policy"]
 RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 """The shortest that HTTP can say; the queue is far shorter than this second."""
+SLICE_S: Final = 0.001
+"""How long requests are admitted before the event loop may write answers and read again: otherwise, when
+hundreds arrive at once, the answers that are ready would wait for all of them."""
+SLICE_STEP: Final = 8
+"""Requests between two looks at the clock."""
 PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -35,6 +43,7 @@ class Service:
 
     def __init__(
         self,
+        loop: asyncio.AbstractEventLoop,
         codec: Codec,
         waiting: BatchQueue[Exchange],
         metrics: Metrics,
@@ -45,14 +54,19 @@ class Service:
     ) -> None:
         self.draining = False
         self.answers: dict[int, int] = {}
+        self.max_body_bytes = codec.max_body_bytes
         self.batcher: Batcher
         """Set before the first connection; it calls back into this object."""
+        self._loop = loop
         self._codec = codec
+        self._arrived: deque[Exchange] = deque()
+        self._scheduled = False
         self._waiting = waiting
         self._metrics = metrics
         self._latency_s = latency_s
         self._threads = threads
         self._begun_s = time.monotonic()
+        self._overloaded = f"refused: what waits already takes longer than the deadline of {latency_s * 1e3:.3g} ms; try again later"
         server = {"name": "tradewind", "version": version, "extensions": EXTENSIONS}
         self._server_metadata = msgspec.json.encode(server)
         self._model_metadata = codec.metadata()
@@ -111,6 +125,38 @@ class Service:
         exchange.fail(503, "given up: the deadline cannot be met any more; try again later", RETRY_AFTER)
 
     def _infer(self, exchange: Exchange) -> None:
+        self._arrived.append(exchange)
+        if not self._scheduled:
+            # Not now: what else arrives in this turn of the event loop belongs to the same batch.
+            self._scheduled = True
+            self._loop.call_soon(self._admit_some)
+
+    def _admit_some(self) -> None:
+        """Admits what has arrived, for a short while, and lets the engine begin."""
+        arrived = self._arrived
+        until_s = time.monotonic() + SLICE_S
+        while arrived:
+            for _ in range(min(SLICE_STEP, len(arrived))):
+                exchange = arrived.popleft()
+                try:
+                    self._admit(exchange)
+                except Exception:
+                    # The edge of the process, once more: a bug costs one request, and is seen.
+                    traceback.print_exc()
+                    exchange.fail(500, "an error of this server; its log says more")
+            if time.monotonic() > until_s:
+                break
+        self.batcher.dispatch()
+        self._scheduled = bool(arrived)
+        if arrived:
+            self._loop.call_soon(self._admit_some)
+
+    def _admit(self, exchange: Exchange) -> None:
+        deadline_s = exchange.arrived_s + self._latency_s
+        if b'"timeout"' not in exchange.body and self.batcher.hopeless(deadline_s):
+            self._metrics.refused["deadline"] += 1
+            exchange.fail(503, self._overloaded, RETRY_AFTER)
+            return
         try:
             inference = self._codec.read(exchange.body, exchange.json_length)
         except Malformed as error:

@@ -40,6 +40,11 @@ DATATYPES: Final = {
 }
 """The protocol's names of NumPy's types."""
 
+NUMBER_BYTES: Final = 40
+"""A number in JSON with generous white space."""
+BODY_BYTES: Final = (4 * 2**20, 64 * 2**20)
+"""The limit of a body is at least the first, whatever the model, and at most the second."""
+
 LONGEST_TIMEOUT_S: Final = 3600.0
 
 
@@ -192,6 +197,14 @@ class Codec:
         self._encode = msgspec.json.Encoder().encode
         self.model = model
         self.platform = f"{variant.runtime.engine}_{variant.format}"
+
+    @property
+    def max_body_bytes(self) -> int:
+        """No request that fits the model is longer."""
+        if self._free:
+            return BODY_BYTES[1]
+        numbers = self.max_rows * sum(tensor.row_elements for tensor in self._inputs)
+        return min(max(BODY_BYTES[0], NUMBER_BYTES * numbers), BODY_BYTES[1])
 
     def metadata(self) -> bytes:
         """The model's metadata document."""

@@ -92,8 +92,8 @@ def layer_errors(
 ) -> dict[str, float]:
     """How much of its output each node loses when its weight and activation are rounded to integers.
 
-    The error of a row of the output is relative to that row, and the mean over the rows is taken: a
-    few rows with large values must not hide that all others are lost.
+    The error of a row of the output is relative to that row (or an ordinary one, if it is smaller), and
+    the mean over the rows is taken: a few rows with large values must not hide that all others are lost.
     """
     activations = _activations(network, [node.activation for node in nodes], feed)
     errors = {}
@@ -118,6 +118,8 @@ def _activations(
     """The tensors of these names while the network answers calibration rows."""
     given = {name: array[:ROWS_FOR_ERRORS] for name, array in feed.items()}
     inner = [name for name in dict.fromkeys(names) if name not in given]
+    if not inner:
+        return given
     opened = onnx.ModelProto()
     opened.CopyFrom(network)
     present = {output.name for output in opened.graph.output}
@@ -178,6 +180,8 @@ def _round_weight(weight: NDArray[Any], channel_axis: int | None, bits: int) -> 
 
 def _row_error(exact: NDArray[Any], rounded: NDArray[Any], axis: int) -> float:
     size = np.linalg.norm(exact, axis=axis)
+    # Of a row that happens to be near zero (a single output often is) any error is a large share.
+    size = np.maximum(size, np.median(size))
     error = np.linalg.norm(rounded - exact, axis=axis)
     told = size > 0.0
     return float(np.mean(error[told] / size[told])) if told.any() else 0.0
