@@ -140,3 +140,16 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         name="heavy",
     )
+
+
+@pytest.fixture(scope="session")
+def mixing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """x (rows, 4) -> y (1, 4) = the mean over the rows, although the manifest says (rows, 4)."""
+    return write_variant(
+        tmp_path_factory.mktemp("variants") / "mixing",
+        [helper.make_node("ReduceMean", ["x"], ["y"], axes=[0], keepdims=1)],
+        inputs={"x": (TensorProto.FLOAT, (None, 4))},
+        outputs={"y": (TensorProto.FLOAT, (None, 4))},
+        golden={"x": np.arange(32, dtype=np.float32).reshape(8, 4)},
+        name="mixing",
+    )

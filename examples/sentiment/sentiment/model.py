@@ -55,7 +55,7 @@ def build() -> nn.Module:
         network = Sentiment().eval().requires_grad_(False)
         embeddings = embed_all(network, *map(torch.from_numpy, train["inputs"].values()))
         fit(network.head.requires_grad_(True), embeddings, labels)
-        return network
+        return network.requires_grad_(False)
     finally:
         torch.set_num_threads(threads)
 

@@ -66,13 +66,12 @@ def test_more_needed_are_never_fewer_rented(needed: int, rate: float) -> None:
 
 
 def test_without_interruptions_there_are_no_spares() -> None:
-    assert (
-        instances_with_spares(7, interruptions_per_hour=0.0, replacement_s=300.0, availability=0.9999) == 7
-    )
+    assert instances_with_spares(7, interruptions_per_hour=0.0, replacement_s=300.0, availability=0.9999) == 7
 
 
 @pytest.mark.parametrize(
-    ("cores", "memory", "threads", "fits"), [(8, 64e9, 2, 4), (8, 64e9, 16, 0), (8, 3.6e9, 1, 3), (8, 0.5e9, 1, 0)]
+    ("cores", "memory", "threads", "fits"),
+    [(8, 64e9, 2, 4), (8, 64e9, 16, 0), (8, 3.6e9, 1, 3), (8, 0.5e9, 1, 0)],
 )
 def test_replicas_are_bound_by_cores_and_memory(cores: int, memory: float, threads: int, fits: int) -> None:
     found = replicas_per_instance(

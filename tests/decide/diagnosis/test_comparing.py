@@ -14,7 +14,10 @@ from tradewind.domain.noun import Range
 def estimate(**fields: Any) -> Estimate:
     given: dict[str, Any] = {
         "load_rps": 100.0,
-        "latency_s": {"p50": Range(low=1.0, likely=2.0, high=3.0), "p99": Range(low=4.0, likely=5.0, high=6.0)},
+        "latency_s": {
+            "p50": Range(low=1.0, likely=2.0, high=3.0),
+            "p99": Range(low=4.0, likely=5.0, high=6.0),
+        },
         "throughput_rps": Range(low=99.0, likely=100.0, high=100.0),
         "utilization": Range(low=0.2, likely=0.3, high=0.4),
         "memory_bytes": Range(low=1e8, likely=2e8, high=3e8),

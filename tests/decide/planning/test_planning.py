@@ -87,7 +87,9 @@ def built(make: SimpleNamespace, rows: list[tuple[int, str, float, str]]) -> lis
     return [
         make.offer(price_usd_per_hour=0.9),
         *(
-            make.offer(**{"region": region, **MACHINES[kind], "purchase": purchase, "price_usd_per_hour": usd})
+            make.offer(
+                **{"region": region, **MACHINES[kind], "purchase": purchase, "price_usd_per_hour": usd}
+            )
             for kind, purchase, usd, region in rows
         ),
     ]
@@ -141,7 +143,9 @@ def by_brute_force(make: SimpleNamespace, goal: Goal, offers: list[Offer], front
                 if offer.shared_cpu or isinstance(service, str):
                     continue
                 room = offer.memory_bytes - CALIBRATION["operating_system_memory_bytes"].value
-                cores = offer.physical_cores or (offer.vcpus if offer.cpu_architecture == "arm64" else offer.vcpus // 2)
+                cores = offer.physical_cores or (
+                    offer.vcpus if offer.cpu_architecture == "arm64" else offer.vcpus // 2
+                )
                 fits = min(cores // threads, int(room // replica_memory_bytes(profile, CALIBRATION)))
                 if fits < 1:
                     continue
@@ -153,7 +157,9 @@ def by_brute_force(make: SimpleNamespace, goal: Goal, offers: list[Offer], front
                     needed = max(1, math.ceil(load / (capacity * fits) * (1.0 - 1e-12)))
                     rented = needed + spares(offer, needed)
                     usd = rented * offer.price_usd_per_hour * 730.0
-                    usd += sum(p.usd_per_month for p in tariffs.parts(offer.cloud, offer.region, profile, load))
+                    usd += sum(
+                        p.usd_per_month for p in tariffs.parts(offer.cloud, offer.region, profile, load)
+                    )
                     least = min(least, usd)
     return least
 
@@ -161,7 +167,11 @@ def by_brute_force(make: SimpleNamespace, goal: Goal, offers: list[Offer], front
 def spares(offer: Offer, needed: int) -> int:
     if offer.purchase != "spot":
         return 0
-    kind = "spot_interruptions_per_hour" if offer.accelerator is None else "spot_accelerator_interruptions_per_hour"
+    kind = (
+        "spot_interruptions_per_hour"
+        if offer.accelerator is None
+        else "spot_accelerator_interruptions_per_hour"
+    )
     rate = CALIBRATION[kind].value if offer.interruptions_per_hour is None else offer.interruptions_per_hour
     away = rate * CALIBRATION["spot_replacement_s"].value / 3600.0
     away /= 1.0 + away
@@ -241,9 +251,7 @@ def test_a_higher_load_never_makes_it_cheaper(
     make: SimpleNamespace, rows: list[Any], loads: tuple[float, float]
 ) -> None:
     offers = built(make, rows)
-    low, high = (
-        planned(make, make.goal(load_rps=load), offers, few_ways(make)) for load in sorted(loads)
-    )
+    low, high = (planned(make, make.goal(load_rps=load), offers, few_ways(make)) for load in sorted(loads))
     assert cost(low) <= cost(high) * (1.0 + 1e-12)
 
 

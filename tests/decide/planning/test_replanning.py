@@ -33,9 +33,7 @@ def observed(found: Plan, *, cpu: float = 1.0, latency: float = 1.0) -> Observat
     assert estimate.cpu_s_per_request is not None
     return Observation(
         load_rps=load,
-        latency_s={
-            name: Range.exactly(latency * value.likely) for name, value in estimate.latency_s.items()
-        },
+        latency_s={name: Range.exactly(latency * value.likely) for name, value in estimate.latency_s.items()},
         throughput_rps=Range.exactly(load),
         cpu_s_per_request=Range.exactly(cpu * estimate.cpu_s_per_request.likely),
         memory_bytes=estimate.memory_bytes,
@@ -100,9 +98,7 @@ def test_a_choice_moves_only_for_more_than_three_percent(
 def test_a_choice_that_is_gone_is_replaced(make: SimpleNamespace) -> None:
     before = planned(make, market(make, make.offer()))
     other = make.offer(instance_type="c6a.2xlarge", price_usd_per_hour=3.0)
-    after = replan(
-        before, observed(before), make.front(), market(make, other), before.calibration, seed=7
-    )
+    after = replan(before, observed(before), make.front(), market(make, other), before.calibration, seed=7)
     assert after.choice.offer == other
     why = next(change.why for change in after.changes if change.what == "offer")
     assert "cannot keep the goal" in why

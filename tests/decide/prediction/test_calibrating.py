@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradewind.decide.prediction import calibrate, default_calibration, predict
+from tradewind.decide.prediction.calibrating import fit
 from tradewind.domain.estimate import Calibration, Estimate, Observation
 from tradewind.domain.layout import Layout
 from tradewind.domain.noun import Range
@@ -22,9 +23,7 @@ LOAD = 1500.0
 
 
 def rehearsed(make: SimpleNamespace, calibration: Calibration = CALIBRATION) -> Rehearsal:
-    estimate = predict(
-        make.profile(), make.host, LAYOUT, calibration, load_rps=LOAD, serve=make.goal().serve
-    )
+    estimate = predict(make.profile(), make.host, LAYOUT, calibration, load_rps=LOAD, serve=make.goal().serve)
     return Rehearsal(load_rps=LOAD, layout=LAYOUT, estimate=estimate, because="a test")
 
 
@@ -34,7 +33,9 @@ def observed(estimate: Estimate, *, cpu: float = 1.0, latency: float = 1.0, **fi
         "load_rps": LOAD,
         "latency_s": {
             name: Range(
-                low=0.98 * latency * value.likely, likely=latency * value.likely, high=1.02 * latency * value.likely
+                low=0.98 * latency * value.likely,
+                likely=latency * value.likely,
+                high=1.02 * latency * value.likely,
             )
             for name, value in estimate.latency_s.items()
         },
@@ -58,7 +59,10 @@ def test_what_was_predicted_changes_no_value_and_narrows_errors(make: SimpleName
     for name, constant in after.constants.items():
         assert constant.value == pytest.approx(CALIBRATION[name].value, rel=1e-6), name
         assert constant.standard_error <= CALIBRATION[name].standard_error, name
-    assert after["front_cpu_s_per_request"].standard_error < CALIBRATION["front_cpu_s_per_request"].standard_error
+    assert (
+        after["front_cpu_s_per_request"].standard_error
+        < CALIBRATION["front_cpu_s_per_request"].standard_error
+    )
 
 
 @given(cpu=st.floats(0.7, 4.0))
@@ -66,18 +70,21 @@ def test_what_was_predicted_changes_no_value_and_narrows_errors(make: SimpleName
 def test_the_next_prediction_is_closer(make: SimpleNamespace, cpu: float) -> None:
     rehearsal = rehearsed(make)
     observation = observed(rehearsal.estimate, cpu=cpu)
-    again = rehearsed(make, calibrate(CALIBRATION, rehearsal, observation))
+    corrected = fit(CALIBRATION, rehearsal, observation, lambda tried: rehearsed(make, tried).estimate)
+    again = rehearsed(make, corrected)
     measured = observation.cpu_s_per_request.likely  # type: ignore[union-attr]
     before = abs(rehearsal.estimate.cpu_s_per_request.likely / measured - 1.0)  # type: ignore[union-attr]
     after = abs(again.estimate.cpu_s_per_request.likely / measured - 1.0)  # type: ignore[union-attr]
     assert after <= before + 1e-9
-    assert after < 0.2
+    assert after < 0.1
+    assert f"{cpu - 1.0:+.0%}" in corrected["front_cpu_s_per_request"].fitted_on
 
 
 @pytest.mark.parametrize("latency", [0.5, 2.0, 6.0])
 def test_delays_are_learned_from_latencies(make: SimpleNamespace, latency: float) -> None:
     rehearsal = rehearsed(make)
-    after = calibrate(CALIBRATION, rehearsal, observed(rehearsal.estimate, latency=latency))
+    seen = observed(rehearsal.estimate, latency=latency)
+    after = fit(CALIBRATION, rehearsal, seen, lambda tried: rehearsed(make, tried).estimate)
     assert (after["jitter_s"].value > CALIBRATION["jitter_s"].value) == (latency > 1.0)
     assert after["jitter_s"].value > 0.0
     again = rehearsed(make, after).estimate.latency_s["p99"].likely

@@ -146,4 +146,7 @@ def test_a_batch_that_answers_less_per_second_is_never_formed(make: SimpleNamesp
     )
     bent = msgspec.structs.replace(bent, curve=curve)
     smaller = msgspec.structs.replace(LAYOUT, max_batch=4)
-    assert estimated(make, profile=bent).capacity_rps == estimated(make, profile=bent, layout=smaller).capacity_rps
+    assert (
+        estimated(make, profile=bent).capacity_rps
+        == estimated(make, profile=bent, layout=smaller).capacity_rps
+    )

@@ -14,7 +14,12 @@ from tradewind.decide.prediction import default_calibration
 from tradewind.decide.prediction.service import Service, service_on, thread_counts, work_of
 
 CALIBRATION = default_calibration()
-INTEL = {"cpu_vendor": "Intel", "cpu_model": "8375C", "isa": ("avx2", "avx512", "avx512_vnni"), "cpu_ghz": 3.2}
+INTEL = {
+    "cpu_vendor": "Intel",
+    "cpu_model": "8375C",
+    "isa": ("avx2", "avx512", "avx512_vnni"),
+    "cpu_ghz": 3.2,
+}
 
 
 def served(profile: Any, target: Any, threads: int = 1, **options: Any) -> Service:

@@ -149,10 +149,10 @@ def test_the_reason_names_a_winner_and_by_how_much():
     )
     assert front.pareto == ("fast",)
     assert [(one.name, one.reason) for one in front.lost] == [
-        ("original", "beaten by fast in latency (5x), throughput (2x) and size (5x) at equal quality"),
+        ("original", "beaten by fast in latency (5.0x), throughput (2.0x) and size (5.0x) at equal quality"),
         (
             "wrong",
-            "loses 0.4 of accuracy; slower here: 0.5x of the original at batch 1, 0.5x in throughput",
+            "loses 0.4 of accuracy; slower here: 0.50x of the original at batch 1, 0.50x in throughput",
         ),
     ]
     assert front.failed == (Rejected(name="bf16", reason="bf16 is not supported by this CPU"),)
@@ -178,7 +178,7 @@ def test_a_slower_variant_is_said_to_be_slower():
     front = front_of([profile("original"), profile("slow", latency_s=4e-3)], ())
     (lost,) = front.lost
     assert lost.reason.endswith("; slower here at batch 1: 0.25x of the original")
-    assert lost.reason.startswith("beaten by original in latency (4x) at equal quality")
+    assert lost.reason.startswith("beaten by original in latency (4.0x) at equal quality")
 
 
 def test_when_nobody_is_within_the_nearest_come_back():

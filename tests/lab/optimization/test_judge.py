@@ -202,3 +202,17 @@ def test_a_column_of_numbers_is_no_slicing():
     test = Split({"x": np.zeros((99, 1))}, np.tile([0, 1, 1], 33), {"amount": np.arange(99.0)})
     with pytest.raises(DataError, match="amount has 99 values, at most 50 can be judged; give bands"):
         groups(test, ("amount",))
+
+
+def test_a_metric_that_is_not_defined_on_the_test_split_says_so():
+    def prepare(labels, outputs):
+        return lambda weights: float("nan")
+
+    test = tables(60, 0)
+    with pytest.raises(DataError, match="own is not defined on these 60 rows"):
+        decide(test, test.labels, test.labels, Quality(), metric=Metric("own", False, prepare))
+
+
+def test_a_missing_slice_column_is_named():
+    with pytest.raises(DataError, match="the test split has no slice column 'chanel'"):
+        groups(tables(60, 0), ("chanel",))

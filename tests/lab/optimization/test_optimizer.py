@@ -64,6 +64,8 @@ def load():
     generator = np.random.default_rng(0)
     def split(rows):
         x = generator.standard_normal((rows, 8)).astype(np.float32)
+        # A feature with rare large values, as amounts of money are.
+        x[:, 0] *= np.exp(generator.standard_normal(rows)).astype(np.float32)
         labels = (np.abs(x[:, 0]) < x[:, 1] + 1 + 0.1 * generator.standard_normal(rows)).astype(int)
         return {"inputs": x, "labels": labels, "slices": {"side": np.where(x[:, 2] > 0, "a", "b")}}
     return {"train": split(10), "calibration": split(300), "test": split(2000)}
@@ -88,6 +90,13 @@ def apply(job):
         weight = network.graph.initializer[0]
         values = onnx.numpy_helper.to_array(weight)
         weight.CopyFrom(onnx.numpy_helper.from_array(-values, weight.name))
+    if what == "rarely":
+        # Not a number for the answers above the largest golden one.
+        (given,) = network.graph.output
+        network.graph.node[-1].output[0] = "plain"
+        network.graph.initializer.append(onnx.numpy_helper.from_array(numpy.float32(job.parameters["largest"]), "largest"))
+        network.graph.node.append(onnx.helper.make_node("Sub", ["largest", "plain"], ["below"]))
+        network.graph.node.append(onnx.helper.make_node("Sqrt", ["below"], [given.name]))
     if what == "narrow":
         (given,) = network.graph.output
         network.graph.node[-1].output[0] = "wide"
@@ -145,7 +154,7 @@ class Work:
         )
         self.did: list[str] = []
 
-    def run(self, passes=PASSES, **changes):
+    def run(self, passes=PASSES, metric_content="", **changes):
         """The front; `did` lists the steps that were worked on and not taken from the cache."""
         self.did.clear()
         steps = Steps(
@@ -154,7 +163,16 @@ class Work:
             listener=lambda p: self.did.append(p.step) if p.state == "started" else None,
         )
         goal = msgspec.structs.replace(self.goal, **changes)
-        return optimize(goal, self.profile, self.data, self.metric, self.variants, steps, passes)
+        return optimize(
+            goal,
+            self.profile,
+            self.data,
+            self.metric,
+            self.variants,
+            steps,
+            passes,
+            metric_content=metric_content,
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -226,6 +244,8 @@ def test_every_engine_is_tried_and_measured_on_the_same_rows(whole):
     for name in ("onnxruntime-fp32", "openvino-fp32"):
         assert exact[name].within
         assert abs(exact[name].delta) < 0.002
+    for name in ("onnxruntime-int8-dynamic", "onnxruntime-int8-static", "openvino-int8"):
+        assert exact[name].delta > -0.05, f"{name} lost what 8 bits can hold"
 
 
 def test_every_variant_can_be_loaded_from_its_folder_alone(whole):
@@ -295,6 +315,19 @@ def test_disasters_are_results_and_the_rest_goes_on(linear_work):
     assert linear_work.did == [], "failures are kept too"
 
 
+def test_a_variant_that_fails_on_some_test_row_is_a_result(linear_work):
+    first = np.abs(linear_work.data.test.inputs["x"][:, 0])
+    largest = float(first[:8].max())
+    broken = int((first > largest).sum())
+    assert broken > 0
+    front = linear_work.run(
+        {"rarely": disaster("rarely", parameters={"what": "rarely", "largest": largest + 1e-6})}
+    )
+    assert [one.variant.name for one in front.profiles] == ["original"]
+    (failed,) = front.failed
+    assert failed.reason.startswith(f"the outputs are not finite in {broken} of 70 rows")
+
+
 def test_what_needs_a_failed_candidate_says_so(linear_work):
     passes = {
         "raise": disaster("raise", precision="fp32"),
@@ -328,8 +361,12 @@ def test_a_folder_of_a_variant_that_was_removed_is_built_again(linear_work):
     front = linear_work.run(passes)
     gone = linear_work.variants / front.profiles[1].variant.id
     shutil.rmtree(gone)
-    assert linear_work.run(passes) == front
+    again = linear_work.run(passes)
+    assert linear_work.did == ["build-onnxruntime-int8-copy"]
+    assert again.pareto == front.pareto
     assert (gone / "manifest.json").is_file()
+    linear_work.run(passes)
+    assert linear_work.did == []
 
 
 def test_an_interrupted_run_goes_on_where_it_was(linear_work, monkeypatch):
@@ -344,6 +381,12 @@ def test_an_interrupted_run_goes_on_where_it_was(linear_work, monkeypatch):
             linear_work.run(passes)
     linear_work.run(passes)
     assert linear_work.did == ["measure-variants"]
+
+
+def test_another_metric_judges_anew(linear_work):
+    front = linear_work.run({"copy": disaster("copy")})
+    assert linear_work.run({"copy": disaster("copy")}, metric_content={"own.py": "changed"}) == front
+    assert linear_work.did == ["judge-original", "judge-onnxruntime-int8-copy"]
 
 
 KILLED = """

@@ -28,10 +28,14 @@ class Echo:
         self.max_body_bytes = 64_000_000
         self.answers: dict[int, int] = {}
         self.waiting: dict[bytes, Exchange] = {}
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def handle(self, exchange: Exchange) -> None:
         if exchange.body.startswith(b"wait"):
             self.waiting[exchange.body] = exchange
+        elif exchange.body == b"block":
+            self.meanwhile()
+            exchange.reply(200, b"blocked")
         elif exchange.body == b"raise":
             raise ValueError("a bug")
         else:
@@ -443,3 +447,27 @@ class TestTurns:
             assert turns.arrived_s(rested_s) == rested_s
 
         uvloop.run(main())
+
+    def test_the_kernel_knows_how_long_a_request_has_waited(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(http, "REST_S", 1000.0)
+        arrived_s: list[float] = []
+
+        async def dialogue(peer: Peer) -> None:
+            async with peer.server.peer() as other:
+
+                def meanwhile() -> None:
+                    other.writer.get_extra_info("socket").send(post(b"wait1"))
+                    arrived_s.append(time.monotonic())
+                    time.sleep(0.06)
+
+                peer.server.handler.meanwhile = meanwhile
+                await peer.send(post(b"block"))
+                while not (waiting := peer.server.handler.waiting):
+                    await asyncio.sleep(0.001)
+                # The kernel counts in steps of up to 10 ms.
+                assert waiting[b"wait1"].arrived_s < arrived_s[0] + 0.02
+                waiting[b"wait1"].reply(200, b"one")
+                assert (await peer.answer())[2] == b"blocked"
+                assert (await other.answer())[2] == b"one"
+
+        talk(dialogue)

@@ -442,6 +442,10 @@ class TestStarting:
             serving.start(doubling, log=tmp_path / "log", **chosen)
         assert "\n" not in str(refused.value)
 
+    def test_a_network_that_mixes_its_rows_is_not_served(self, mixing: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="differ in their rows"):
+            serving.start(mixing, model="m", threads=1, max_batch=8, latency_s=1.0, log=tmp_path / "log")
+
     def test_a_folder_without_a_variant(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no such file"):
             serving.start(tmp_path, model="m", threads=1, max_batch=8, latency_s=1.0, log=tmp_path / "log")

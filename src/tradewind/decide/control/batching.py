@@ -52,8 +52,10 @@ GOOD_ENOUGH: Final = 0.98
 MARGIN_QUANTILE: Final = 0.9
 """The margin covers the error of this share of the predictions."""
 MARGIN_STEP: Final = 0.005
-MOST_MARGIN: Final = 0.25
+MOST_MARGIN: Final = 0.4
 """Both as shares of the usual time to the deadline."""
+DOUBT_S: Final = 0.5
+"""An idle engine that refuses forgets half of its margin in this time."""
 MAX_CURVES: Final = 256
 """Shapes whose curves are remembered."""
 
@@ -143,6 +145,8 @@ class LatencyCurve:
 
         For when predictions refuse everything: without calls nothing could show that they are wrong.
         """
+        if max(self._factors) <= 1.001:
+            return
         self._factors = [
             factor + 0.25 * (1.0 - factor) if factor > 1.0 else factor for factor in self._factors
         ]
@@ -279,6 +283,8 @@ class BatchQueue(Generic[PayloadT]):
         self._free_at_s = 0.0
         self._running: Hashable = None
         self._full_batches = 0
+        self._trusted_s = -math.inf
+        """When the margin last had a reason."""
 
     def __len__(self) -> int:
         """How many requests wait."""
@@ -309,10 +315,10 @@ class BatchQueue(Generic[PayloadT]):
         predicted_s = ready_s + work_s
         if predicted_s + self.margin_s > deadline_s:
             if not waiting and not self.busy:
-                # Nothing runs that could show that the prediction is wrong, so it is trusted less each time.
-                curve.fade()
-                self.margin_s *= 0.5
-                self.delivery_s *= 0.5
+                self._doubt(now_s)
+                if work_s + self.delivery_s + self.margin_s > self._bound_s:
+                    # Not because the request came late or had a short deadline of its own: all are refused.
+                    curve.fade()
             return Refusal(predicted_s, displaces=False)
         ticket = Ticket(payload, rows, group, deadline_s, predicted_s)
         waiting.append(ticket)
@@ -320,13 +326,16 @@ class BatchQueue(Generic[PayloadT]):
         return ticket
 
     def hopeless(self, now_s: float, deadline_s: float) -> bool:
-        """Whether what waits already makes every request with this deadline late, however small it is.
+        """Whether what waits, or the clock, makes every request with this deadline late, however small it is.
 
-        A cheap question for an overloaded server, which need not look into such a request at all.
+        A cheap question for an overloaded server, which refuses such a request without a look into it.
         """
         waiting = self._waiting
         if not waiting or deadline_s < waiting[-1].deadline_s:
-            return False
+            late = not waiting and now_s + self.delivery_s + self.margin_s > deadline_s
+            if late and not self.busy:
+                self._doubt(now_s)
+            return late
         ready_s = self.delivery_s + (max(now_s, self._free_at_s) if self.busy else now_s)
         return ready_s + self._work_s() + self.margin_s > deadline_s
 
@@ -359,6 +368,7 @@ class BatchQueue(Generic[PayloadT]):
     def answered(self, batch: Batch[PayloadT], now_s: float) -> None:
         """Says that the answers of a finished batch have left, and learns how good its prediction was."""
         self.delivery_s += LEARNING_RATE * (now_s - batch.finished_s - self.delivery_s)
+        self._trusted_s = now_s
         self._adjust(late=now_s - batch.tickets[-1].predicted_s > self.margin_s)
 
     def _adjust(self, *, late: bool) -> None:
@@ -370,6 +380,16 @@ class BatchQueue(Generic[PayloadT]):
         change = MARGIN_QUANTILE if late else MARGIN_QUANTILE - 1.0
         step_s = MARGIN_STEP * self._bound_s
         self.margin_s = min(max(self.margin_s + change * step_s, 0.0), MOST_MARGIN * self._bound_s)
+
+    def _doubt(self, now_s: float) -> None:
+        """Trusts what was learned a little less, because it has refused a request while nothing ran.
+
+        Without calls nothing could show that it is wrong, and it would refuse for ever.
+        """
+        share = 0.5 ** min(max((now_s - self._trusted_s) / DOUBT_S, 0.0), 1.0)
+        self.margin_s *= share
+        self.delivery_s *= share
+        self._trusted_s = now_s
 
     def _admit_between(
         self, ready_s: float, payload: PayloadT, rows: int, group: Hashable, deadline_s: float

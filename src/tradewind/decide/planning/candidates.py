@@ -115,8 +115,7 @@ def size(costs: Costs, cell: Cell, needed: int, serve: Serve) -> Sized:
     layout = _layout(costs, cell, needed)
     rate = costs.load_rps / layout.replicas
     offer = space.fleet.offers.offer(cell.row)
-    cpu_s = replica.queue.per_request(rate, replica.service.cpu_s, scale=replica.unit_s)
-    busy = min(1.0, rate * cpu_s / layout.threads)
+    busy = min(1.0, rate * replica.cpu_s_per_request(rate) / layout.threads)
     energy = energy_kwh_per_month(offer, layout, busy, space.calibration)
     grid = offer.grid_gco2e_per_kwh
     return Sized(

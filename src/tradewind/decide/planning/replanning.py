@@ -11,12 +11,13 @@ from tradewind.decide.planning.candidates import size
 from tradewind.decide.planning.planning import answer_to_goal, plan_from
 from tradewind.decide.planning.search import Answer, Search
 from tradewind.decide.planning.space import Cell
-from tradewind.decide.prediction.calibrating import calibrate
+from tradewind.decide.prediction.calibrating import fit
+from tradewind.decide.prediction.estimating import predict
 from tradewind.domain import units
 from tradewind.domain.plan import Candidate, Change, Plan
 
 if TYPE_CHECKING:
-    from tradewind.domain.estimate import Calibration, Observation
+    from tradewind.domain.estimate import Calibration, Estimate, Observation
     from tradewind.domain.offer import Offers
     from tradewind.domain.profile import Front
 
@@ -41,7 +42,16 @@ def replan(
     The choice stays, with as many machines as it now needs, unless it cannot keep the goal any more or
     another saves 3 % of the cost. `calibration` is the one that the rehearsal was predicted with.
     """
-    corrected = calibrate(calibration, plan.rehearsal, observation)
+    host = front.profiles[0].host
+    profile = front.profile(plan.variant.id)
+
+    def rehearsed(constants: Calibration) -> Estimate:
+        rehearsal = plan.rehearsal
+        return predict(
+            profile, host, rehearsal.layout, constants, load_rps=rehearsal.load_rps, serve=plan.goal.serve
+        )
+
+    corrected = fit(calibration, plan.rehearsal, observation, rehearsed)
     search = Search(plan.goal, front.profiles, offers, corrected, plan.today)
     fresh = answer_to_goal(search, offers)
     kept = _kept(search, plan.choice, fresh)
@@ -51,7 +61,6 @@ def replan(
         answer = kept
     elif kept is None:
         why_choice = "the former choice cannot keep the goal any more"
-    host = front.profiles[0].host
     revised = plan_from(search, front, offers, answer, host=host, today=plan.today, seed=seed)
     changes = (
         *_constants(calibration, corrected),

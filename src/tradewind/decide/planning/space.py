@@ -16,7 +16,13 @@ import numpy as np
 
 from tradewind.decide.catalog.machines import family_of
 from tradewind.decide.control.sizing import MOST_INSTANCES, instances_with_spares, replicas_per_instance
-from tradewind.decide.prediction.estimating import Replica, Tables, replica_memory_bytes, replica_of
+from tradewind.decide.prediction.estimating import (
+    Replica,
+    Tables,
+    log_deviation,
+    replica_memory_bytes,
+    replica_of,
+)
 from tradewind.decide.prediction.machine import Machine, machine_of
 from tradewind.decide.prediction.queueing import MAX_LOAD
 from tradewind.decide.prediction.service import (
@@ -204,7 +210,7 @@ class Space:
         self.refusals: list[tuple[str | None, ...]] = []
         """(M, K) why a way cannot run on a machine."""
         shape = (len(fleet.machines), len(ways))
-        idle_s, full_s, deviation = np.empty(shape), np.empty(shape), np.empty(shape)
+        idle_s, full_s, wake_s, deviation = (np.empty(shape) for _ in range(4))
         scaled: dict[int, tuple[Scaled, tuple[str | None, ...]]] = {}
         for column, way in enumerate(ways):
             if id(way.work) not in scaled:
@@ -214,12 +220,13 @@ class Space:
             self.refusals.append(refusals)
             idle_s[:, column] = times.total_s[:, 0]
             full_s[:, column] = _best_time_s(times, way)
+            wake_s[:, column] = times.wake_s
             deviation[:, column] = times.deviation
         slow = np.exp(self.odds * deviation)
-        jitter = calibration["jitter_s"]
-        jitter_deviation = min(1.0, jitter.standard_error / max(jitter.value, 1e-6))
-        delay_s = jitter.value * math.exp(self.odds * jitter_deviation) * -math.log(1.0 - self.level)
-        self.floor_s = idle_s * slow + delay_s
+        delay_s = calibration["jitter_s"].value * -math.log(1.0 - self.level)
+        delay_s *= math.exp(self.odds * log_deviation(calibration, "jitter_s"))
+        later = math.expm1(self.odds * log_deviation(calibration, "wake_cpu_s"))
+        self.floor_s = (idle_s + wake_s) * slow + later * wake_s + delay_s
         """(K, M) the goal's percentile without load, as slow as the confidence asks: none is below."""
         refused = [[reason is not None for reason in row] for row in self.refusals]
         self.refused = np.array(refused, dtype=bool).reshape(shape[::-1]).T

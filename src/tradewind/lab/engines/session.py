@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tradewind.domain.errors import CannotMeasure, MissingExtra
+from tradewind.lab.engines.telemetry import silence_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,7 @@ class Engine:
         Errors: MissingExtra, and CannotMeasure when this machine or version cannot execute it.
         """
         self._require()
+        silence_telemetry()
         session: Session = importlib.import_module(self.module).load(folder, variant, threads)
         return session
 

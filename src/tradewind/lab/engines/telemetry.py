@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -9,11 +10,13 @@ __all__ = ["silence_telemetry"]
 
 
 def silence_telemetry() -> None:
-    """Keeps openvino and nncf from phoning home; call it before they are imported.
+    """Keeps openvino, nncf and onnxruntime from phoning home; call it before they are imported.
 
-    Both send usage events through the package openvino_telemetry, and work without it when it cannot be
-    imported. So it is made unimportable in this process; nothing is written to the user's home.
+    The first two send usage events through the package openvino_telemetry, and work without it when it cannot
+    be imported; so it is made unimportable in this process. ONNX Runtime collects events in a database in the
+    user's home and uploads them (seen in 1.32 on Linux) unless its environment variable says otherwise.
     """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     modules: dict[str, Any] = sys.modules
     if "openvino_telemetry" not in modules:
         modules["openvino_telemetry"] = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tradewind.domain.errors import MissingExtra, ModelError
+from tradewind.lab.engines.telemetry import silence_telemetry
 from tradewind.lab.models.payload import Kept
 from tradewind.lab.models.references import one_line
 
@@ -85,6 +86,7 @@ def _copy(model: Any, source: Path, build: Path) -> list[str]:
 def _answer(payload: Path, rows: Mapping[str, NDArray[Any]], source: Path) -> dict[str, NDArray[Any]]:
     """What the file answers on the rows, checked: finite, and a row for each row at every batch."""
     try:
+        silence_telemetry()
         import onnxruntime
     except ModuleNotFoundError:
         raise MissingExtra("onnxruntime", extra="lab") from None

@@ -140,11 +140,15 @@ def _cost_product(one: _Standing) -> float:
 
 def _why_beaten(winner: _Standing, one: _Standing) -> str:
     factors = {cost: _factor(winner, one, cost) for cost in one.costs}
-    better = [f"{cost} ({factor:.2g}x)" for cost, factor in factors.items() if factor > 1.0]
+    better = [f"{cost} ({_times(factor)})" for cost, factor in factors.items() if factor > 1.0]
     gain = _quality_gain(winner, one)
     quality = f"quality (+{gain:.2g} of {one.judgement.metric})" if gain > 0.0 else ""
     listed = _listed([quality, *better] if quality else better)
     return f"beaten by {winner.name} in {listed}" + ("" if quality else " at equal quality")
+
+
+def _times(factor: float) -> str:
+    return f"{factor:.2f}x" if factor < 2.0 else f"{factor:.1f}x"
 
 
 def _listed(words: list[str]) -> str:
@@ -157,9 +161,11 @@ def _slower(original: _Standing, one: _Standing) -> str:
         return ""
     latency, throughput = _factor(one, original, "latency"), _factor(one, original, "throughput")
     if latency < 1.0 and throughput < 1.0:
-        return f"slower here: {latency:.2g}x of the original at batch 1, {throughput:.2g}x in throughput"
+        return (
+            f"slower here: {_times(latency)} of the original at batch 1, {_times(throughput)} in throughput"
+        )
     if latency < 1.0:
-        return f"slower here at batch 1: {latency:.2g}x of the original"
+        return f"slower here at batch 1: {_times(latency)} of the original"
     if throughput < 1.0:
-        return f"slower here in throughput: {throughput:.2g}x of the original"
+        return f"slower here in throughput: {_times(throughput)} of the original"
     return ""

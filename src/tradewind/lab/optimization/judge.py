@@ -228,12 +228,14 @@ def _missed(
     if interval[0] < -quality.max_drop:
         missed.append(_overall(metric.name, quality.max_drop, delta, interval, rows))
     allowed = _slice_max_drop(quality)
-    missed += [
-        f"loses {_amount(-one.delta)} of {metric.name} in {one.slice} "
-        f"({LEVEL:.0%} certain of at least {_amount(-one.delta_high)}), allowed {_amount(allowed)}"
-        for one in slices
-        if one.delta_high < -allowed
-    ]
+    losing = sorted((one for one in slices if one.delta_high < -allowed), key=_delta)
+    if losing:
+        worst = losing[0]
+        more = f", and too much in {len(losing) - 1} more" if len(losing) > 1 else ""
+        missed.append(
+            f"loses {_amount(-worst.delta)} of {metric.name} in {worst.slice} ({LEVEL:.0%} certain of at least "
+            f"{_amount(-worst.delta_high)}), allowed {_amount(allowed)}{more}"
+        )
     if quality.minimum is not None and value < quality.minimum:
         missed.append(f"{metric.name} is {_amount(value)}, the minimum is {_amount(quality.minimum)}")
     return missed
@@ -251,6 +253,10 @@ def _overall(name: str, max_drop: float, delta: float, interval: tuple[float, fl
         f"may lose up to {_amount(-low)} of {name} (difference {delta + 0.0:+.3g}, {LEVEL:.0%} interval "
         f"{low:+.3g} to {high:+.3g}; more than {rows} rows would tell better), {allowed}"
     )
+
+
+def _delta(one: SliceJudgement) -> float:
+    return one.delta
 
 
 def _slice_max_drop(quality: Quality) -> float:

@@ -73,6 +73,8 @@ def optimize(
     variants: Path,
     steps: Steps,
     passes: Mapping[str, Pass] = PASSES,
+    *,
+    metric_content: object = "",
 ) -> Front:
     """The measured front: the original and every variant that the passes can make of it.
 
@@ -88,11 +90,13 @@ def optimize(
         variants: Variants are kept here, in folders named by their ids.
         steps: Keeps the results of the parts.
         passes: What may be tried.
+        metric_content: What the metric is made from besides its name, such as hashes of the user's code:
+            variants are judged anew when it changes.
 
     Errors: DataError when the test split cannot tell quality, ResourceError when the machine refuses,
     CannotMeasure when the original itself can no longer be run.
     """
-    return _Search(goal, profile, data, metric, variants, steps, passes).front()
+    return _Search(goal, profile, data, metric, variants, steps, passes, metric_content).front()
 
 
 class _Search:
@@ -107,8 +111,9 @@ class _Search:
         variants: Path,
         steps: Steps,
         passes: Mapping[str, Pass],
+        metric_content: object,
     ) -> None:
-        self.goal, self.data, self.metric = goal, data, metric
+        self.goal, self.data, self.metric, self.metric_content = goal, data, metric, metric_content
         self.host, self.original_profile, self.original = profile.host, profile, profile.variant
         self.variants, self.steps = variants, steps
         self.wanted = candidates(self.original, passes)
@@ -181,12 +186,10 @@ class _Search:
             except CannotMeasure as error:
                 return Built(reason=_without_name(str(error), candidate.name))
 
-        built = self.steps.do(f"build-{candidate.name}", reads, Built, work)
-        if built.variant is None or (self.variants / built.variant.id / MANIFEST).is_file():
-            return built
-        # The record outlived the folder of the variant. What is built again usually is the same to the byte.
-        again = work()
-        return built if again.variant is not None and again.variant.id == built.variant.id else again
+        return self.steps.do(f"build-{candidate.name}", reads, Built, work, valid=self._is_there)
+
+    def _is_there(self, built: Built) -> bool:
+        return built.variant is None or (self.variants / built.variant.id / MANIFEST).is_file()
 
     def _request(self, candidate: Candidate, parent: Variant) -> Request:
         by = candidate.by
@@ -243,7 +246,7 @@ class _Search:
             "variant": variant.id,
             "original": self.original.id,
             "data": self.data.sha256,
-            "metric": self.metric.name,
+            "metric": [self.metric.name, self.metric_content],
             "quality": self.goal.quality,
             "method": [RESAMPLES, LEVEL, ROWS_PER_CALL],
             "seed": self.goal.seed,

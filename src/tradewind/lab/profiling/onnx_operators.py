@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tradewind.domain.errors import CannotMeasure
+from tradewind.lab.engines.telemetry import silence_telemetry
 from tradewind.lab.profiling.tally import NORMALIZATION_FLOPS_PER_VALUE, Tally
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def count_onnx_operators(path: Path, row: Mapping[str, NDArray[Any]]) -> tuple[O
 
 
 def _trace(path: Path, row: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    silence_telemetry()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

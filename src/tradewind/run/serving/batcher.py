@@ -203,17 +203,22 @@ class Batcher:
         One input that the network cannot compute must not take the others of its batch down with it.
         """
         parts = [ticket.payload.inference.inputs for ticket in batch.tickets]
-        together = self._call(_join(parts))
+        together = self._call(_join(parts), batch.rows)
         if isinstance(together, Failed) and len(parts) > 1:
-            return [self._call(part) for part in parts]
+            return [self._call(ticket.payload.inference.inputs, ticket.rows) for ticket in batch.tickets]
         return (together,)
 
-    def _call(self, inputs: dict[str, NDArray[Any]]) -> Outputs | Failed:
+    def _call(self, inputs: dict[str, NDArray[Any]], rows: int) -> Outputs | Failed:
         try:
-            return self._session.run(inputs)
+            outputs = self._session.run(inputs)
         except Exception as error:
             # An engine may raise anything for an input; it answers for this input alone.
             return Failed(" ".join(str(error).split())[:300] or type(error).__name__)
+        for name, array in outputs.items():
+            if array.shape[:1] != (rows,):
+                # Cutting it into the rows of the requests would give each the answer of another.
+                return Failed(f"output {name!r} has the shape {list(array.shape)} for {rows} rows")
+        return outputs
 
 
 def _join(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:

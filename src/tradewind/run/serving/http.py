@@ -7,6 +7,8 @@ Not covered: TLS, HTTP/2, compressed bodies (415), trailers (ignored). A proxy i
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 import traceback
 from collections import deque
@@ -18,7 +20,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Connection", "Exchange", "Handler", "Turns"]
+__all__ = ["INTERNAL", "Connection", "Exchange", "Handler", "Turns"]
 
 MAX_HEAD_BYTES: Final = 32 * 2**10
 REQUEST_TIMEOUT_S: Final = 60.0
@@ -35,6 +37,11 @@ MAX_PIPELINED: Final = 32
 REST_S: Final = 1e-4
 """An event loop that takes less than this to its next request has not rested in between."""
 
+DOUBT_S: Final = 0.002
+"""If a request may have waited for longer than this, the kernel is asked; asking takes microseconds."""
+LAST_RECEIVED: Final = struct.Struct("52xI")
+"""tcpi_last_data_recv in <linux/tcp.h>: milliseconds since the last data arrived."""
+
 REASONS: Final = {
     200: b"OK",
     400: b"Bad Request",
@@ -50,6 +57,8 @@ REASONS: Final = {
 }
 
 JSON: Final = b"application/json"
+INTERNAL: Final = "an error of this server; its log says more"
+"""All that a client is told of a bug."""
 
 
 class Handler(Protocol):
@@ -70,8 +79,8 @@ class Handler(Protocol):
 class Turns:
     """Since when the requests that the event loop reads now may have waited.
 
-    The kernel does not tell when a request arrived. If the loop has just rested, it came now; if not, it may
-    have come at any time since the loop last looked, and to keep a deadline the earliest must be assumed.
+    If the loop has just rested, they came now; if not, they may have come at any time since it last looked,
+    and to keep a deadline the earliest must be assumed.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -214,6 +223,8 @@ class Connection(asyncio.Protocol):
             return
         self._now_s = time.monotonic()
         self._arrived_s = self._turns.arrived_s(self._now_s)
+        if self._now_s - self._arrived_s > DOUBT_S:
+            self._arrived_s = max(self._arrived_s, self._now_s - self._age_s())
         if not self._reading_since_s:
             self._reading_since_s = self._now_s
         self._begun_now = False
@@ -331,7 +342,7 @@ class Connection(asyncio.Protocol):
         except Exception:
             # The edge of the process: a bug costs one request, and is seen.
             traceback.print_exc()
-            exchange.fail(500, "an error of this server; its log says more")
+            exchange.fail(500, INTERNAL)
         if len(self._pending) >= MAX_PIPELINED:
             self._regulate()
 
@@ -372,6 +383,13 @@ class Connection(asyncio.Protocol):
                 self._refuse(408, f"the request took longer than {REQUEST_TIMEOUT_S:.0f} s to arrive")
         elif not self._pending and now_s - self._now_s > idle_timeout_s:
             transport.close()
+
+    def _age_s(self) -> float:
+        """How long what has just been read has lain in the kernel."""
+        connected = self._transport.get_extra_info("socket")
+        told = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_RECEIVED.size)
+        (age_ms,) = LAST_RECEIVED.unpack(told)
+        return float(age_ms) * 1e-3
 
     def _refuse(self, status: int, message: str) -> None:
         """Answers what cannot be handled, after all earlier answers, and ends the connection."""

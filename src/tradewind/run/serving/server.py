@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import uvloop
@@ -35,8 +35,10 @@ from tradewind.run.serving.service import Service
 from tradewind.run.serving.tensors import Codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from tradewind.run.serving.http import Exchange
 
@@ -78,7 +80,8 @@ def serve(
     with contextlib.closing(listener):
         session = engines.load(variant_folder, variant, threads=threads)
         engines.verify_golden(variant_folder, variant, session)
-        golden, _ = engines.read_golden(variant_folder, variant)
+        golden, golden_outputs = engines.read_golden(variant_folder, variant)
+        _check_rows(variant, golden, golden_outputs)
         codec = Codec(variant, model=model, max_rows=max_batch, golden=golden)
         sizes = sizes_up_to(codec.max_rows) if codec.fixed_rows is None else [codec.max_rows]
         points = measure_curve(session, golden, sizes)
@@ -157,6 +160,19 @@ def _check_options(model: str, threads: int, max_batch: int, latency_s: float, p
         raise InputError(f"latency {latency_s} s; give a bound between 0 and 3600 s")
     if not 0 <= port <= 65535:
         raise InputError(f"port {port}; give one between 0 and 65535 (0 takes a free one)")
+
+
+def _check_rows(
+    variant: Variant, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
+) -> None:
+    """Refuses a network that does not answer row by row: batches of several requests would be mixed up."""
+    rows = {name: array.shape[:1] for name, array in (*inputs.items(), *outputs.items())}
+    if len(set(rows.values())) != 1:
+        shown = ", ".join(f"{name} {list(shape)}" for name, shape in rows.items())
+        raise InputError(
+            f"{variant.name}: the golden inputs and outputs differ in their rows ({shown}); only a network that "
+            "answers each row by itself can be served"
+        )
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from tradewind.run.serving.batcher import Failed
+from tradewind.run.serving.http import INTERNAL
 from tradewind.run.serving.metrics import cpu_s, memory_bytes, render
 from tradewind.run.serving.tensors import Malformed
 
@@ -106,7 +107,14 @@ class Service:
             for exchange in exchanges:
                 exchange.fail(400, f"{self._codec.model} cannot compute this input: {outputs.reason}")
             return
-        replies = self._codec.write([exchange.inference for exchange in exchanges], outputs)
+        try:
+            replies = list(self._codec.write([exchange.inference for exchange in exchanges], outputs))
+        except Exception:
+            # The edge of the process: a bug costs these requests, and is seen.
+            traceback.print_exc()
+            for exchange in exchanges:
+                exchange.fail(500, INTERNAL)
+            return
         now_s = time.monotonic()
         for exchange, reply in zip(exchanges, replies, strict=True):
             if isinstance(reply, Malformed):
@@ -141,9 +149,9 @@ class Service:
                 try:
                     self._admit(exchange)
                 except Exception:
-                    # The edge of the process, once more: a bug costs one request, and is seen.
+                    # The edge of the process: a bug costs one request, and is seen.
                     traceback.print_exc()
-                    exchange.fail(500, "an error of this server; its log says more")
+                    exchange.fail(500, INTERNAL)
             if time.monotonic() > until_s:
                 break
         self.batcher.dispatch()

@@ -7,6 +7,7 @@ from typing import Any
 
 import nncf
 import openvino
+from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from tradewind.lab.optimization.passes.contract import Applied, Job
 
@@ -19,7 +20,11 @@ def apply(job: Job) -> Applied:
     network = openvino.Core().read_model(job.payload)
     attention = has_attention(network)
     feed = job.feed([port.get_any_name() for port in network.inputs])
-    rows = min(int(job.parameters["rows"]), job.calibration.rows)
+    rows = (
+        min(job.calibration.rows, int(job.parameters["attention_rows"]))
+        if attention
+        else job.calibration.rows
+    )
     # One row at a time: the statistics of attention networks are made per call.
     samples = [{name: array[row : row + 1] for name, array in feed.items()} for row in range(rows)]
     quantized = nncf.quantize(
@@ -27,11 +32,18 @@ def apply(job: Job) -> Applied:
         nncf.Dataset(samples),
         subset_size=rows,
         model_type=nncf.ModelType.TRANSFORMER if attention else None,
-        # Half the range in all weights: exact on CPUs without 8-bit dot products too.
-        advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            # Half the range in all weights: exact on CPUs without 8-bit dot products too.
+            overflow_fix=nncf.OverflowFix.ENABLE,
+            activations_range_estimator_params=getattr(
+                RangeEstimatorParametersSet, str(job.parameters["activation_range"])
+            ),
+        ),
     )
     openvino.save_model(quantized, job.out / "model.xml", compress_to_fp16=False)
-    return Applied(("model.xml", "model.bin"), {"model_type": "transformer" if attention else "other"})
+    return Applied(
+        ("model.xml", "model.bin"), {"model_type": "transformer" if attention else "other", "rows": rows}
+    )
 
 
 def has_attention(network: Any) -> bool:
