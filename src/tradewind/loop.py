@@ -204,7 +204,13 @@ def optimize(work: Work, profile: Profile) -> Front:
         from tradewind.lab import optimization
 
         return optimization.optimize(
-            work.goal, profile, work.data, work.metric, work.folder.variants, work.steps
+            work.goal,
+            profile,
+            work.data,
+            work.metric,
+            work.folder.variants,
+            work.steps,
+            metric_content=work.metric_content,
         )
 
     reads = {

@@ -24,7 +24,9 @@ def queue(request: pytest.FixtureRequest) -> Queue:
     return tabulate(SHAPES[request.param])
 
 
-def simulated(service_s: np.ndarray, rate: float, requests: int, seed: int) -> np.ndarray:
+def simulated(
+    service_s: np.ndarray, rate: float, requests: int, seed: int, wake_s: float = 0.0
+) -> np.ndarray:
     """Latencies of a free engine that takes all that wait, at most as many as fit a batch."""
     arrivals = np.cumsum(np.random.default_rng(seed).exponential(1.0 / rate, requests))
     latency_s = np.empty(requests)
@@ -32,7 +34,8 @@ def simulated(service_s: np.ndarray, rate: float, requests: int, seed: int) -> n
     while head < requests:
         start = max(free, arrivals[head])
         last = min(int(np.searchsorted(arrivals, start, "right")), head + len(service_s))
-        free = start + service_s[last - head - 1]
+        woken_s = wake_s if arrivals[head] >= free else 0.0
+        free = start + service_s[last - head - 1] + woken_s
         latency_s[head:last] = free - arrivals[head:last]
         head = last
     return latency_s[1000:]
@@ -88,11 +91,31 @@ def test_the_delay_adds_like_an_independent_exponential(queue: Queue) -> None:
         )
 
 
-def test_with_batches_of_one_the_busy_share_is_the_load() -> None:
+def test_with_batches_of_one_the_engine_rests_as_often_as_the_load_leaves_it() -> None:
     found = tabulate(np.ones(1))
     for load in (0.1, 0.5, 0.9):
-        assert found.busy_share(load) == pytest.approx(load, abs=0.01)
+        assert found.wake_share(load) == pytest.approx(1.0 - load, abs=0.015)
         assert found.per_request(load, np.array([3.0])) == pytest.approx(3.0)
+        assert found.per_request(load, np.array([3.0]), 2.0) == pytest.approx(5.0 - 2.0 * load, abs=0.04)
+
+
+@pytest.mark.parametrize(("shape", "wake"), [("one by one", 0.5), ("a line", 2.0), ("bent", 5.0)])
+@pytest.mark.parametrize("load", [0.05, 0.58])
+def test_waking_up_takes_its_time_from_rest_only(shape: str, wake: float, load: float) -> None:
+    service_s = SHAPES[shape]
+    found = tabulate(service_s, wake_s=wake)
+    rate = load * found.max_rate_rps
+    sample = simulated(service_s, rate, 60_000, seed=3, wake_s=wake)
+    for level in (0.9, 0.99):
+        seen = float(np.quantile(sample, level))
+        assert found.percentile_s(rate, level) == pytest.approx(seen, rel=0.06, abs=0.15)
+    assert found.percentile_s(0.0, 0.5) == pytest.approx(1.0 + wake)
+
+
+def test_a_server_that_is_slow_from_rest_has_no_capacity_below_that() -> None:
+    found = tabulate(SHAPES["a line"], wake_s=10.0)
+    assert found.percentile_s(0.8 * found.max_rate_rps, 0.5) < 9.0
+    assert found.capacity_rps(9.0, 0.5) == 0.0
 
 
 def test_under_full_load_batches_are_full(queue: Queue) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from tradewind.decide.planning.space import Cell
+from tradewind.decide.planning.space import SLACK, Cell
 from tradewind.decide.prediction.estimating import energy_kwh_per_month, estimate, replica_of
 from tradewind.decide.prediction.service import service_on
 from tradewind.domain.layout import Layout
@@ -71,7 +71,7 @@ def best_cell(costs: Costs) -> Cell | None:
     floors_s = space.floor_s[space.fleet.machine[rows], columns]
     chosen: tuple[tuple[float, float, str, int], Cell] | None = None
     for place in np.argsort(floors_s, kind="stable").tolist():
-        if chosen is not None and floors_s[place] > chosen[0][0]:
+        if chosen is not None and floors_s[place] > chosen[0][0] * SLACK:
             break
         cell = Cell(int(rows[place]), int(columns[place]))
         costs.solve(cell)

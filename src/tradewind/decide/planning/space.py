@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from tradewind.domain.offer import Offers
     from tradewind.domain.profile import Profile
 
-__all__ = ["Cell", "Costs", "Fleet", "Known", "Space", "Way", "ways_of"]
+__all__ = ["SLACK", "Cell", "Costs", "Fleet", "Known", "Space", "Way", "ways_of"]
 
 _WORTH: Final = 1.02
 """How much more a larger batch must answer per second than every smaller one."""
-_SLACK: Final = 1.04
+SLACK: Final = 1.04
 """Shapes of curves are rounded by up to 1 % and tables interpolate: by how much a bound must promise more."""
 
 
@@ -227,13 +227,13 @@ class Space:
         delay_s *= math.exp(self.odds * log_deviation(calibration, "jitter_s"))
         later = math.expm1(self.odds * log_deviation(calibration, "wake_cpu_s"))
         self.floor_s = (idle_s + wake_s) * slow + later * wake_s + delay_s
-        """(K, M) the goal's percentile without load, as slow as the confidence asks: none is below."""
+        """(K, M) the goal's percentile at rest, as slow as the confidence asks: but for rounding none is below."""
         refused = [[reason is not None for reason in row] for row in self.refusals]
         self.refused = np.array(refused, dtype=bool).reshape(shape[::-1]).T
         self.floor_s[self.refused] = np.inf
         batches = np.array([way.max_batch for way in ways], dtype=np.float64)
-        bound = _SLACK * MAX_LOAD * batches / (full_s * slow)
-        self.capacity_rps = np.where(self.floor_s <= serve.latency_s * (1.0 + 1e-9), bound, 0.0)
+        bound = SLACK * MAX_LOAD * batches / (full_s * slow)
+        self.capacity_rps = np.where(self.floor_s <= serve.latency_s * SLACK, bound, 0.0)
         self.solved = self.capacity_rps <= 0.0
         self.memory_bytes = np.array([replica_memory_bytes(way.profile, calibration) for way in ways])
         """(M,) of one replica."""

@@ -29,21 +29,24 @@ _JITTER_ERROR: Final = 0.3
 """Relative error of taking the delays of this host for those of a cloud's, beside that of the percentiles."""
 _LEAST_JITTER_S: Final = 20e-6
 """Waking up a process: no machine adds less."""
-_LEAST_FRONT_S: Final = 2e-6
-_ROUNDS: Final = 4
-"""Predictions after which the constants have settled within some percent."""
+_LEAST: Final = {"front_cpu_s_per_request": 2e-6, "wake_cpu_s": 2e-6, "service_time_ratio": 0.2}
+"""No surprise makes a constant less than this."""
+_ROUNDS: Final = 12
+"""Predictions at most; fewer when they agree."""
+_SETTLED: Final = 0.01
+"""Relative difference at which they do."""
 _MOST_REFUSED: Final = 0.02
 """Share of refusals above which the percentiles of the answered say nothing about the others."""
 
 
 def calibrate(calibration: Calibration, rehearsal: Rehearsal, observation: Observation) -> Calibration:
-    """The calibration after a rehearsal: CPU of the front, time of the network, jitter and memory.
+    """The calibration after a rehearsal: CPU of front and waking up, time of the network, jitter, memory.
 
     `rehearsal` must have been predicted with `calibration`, and `observation` be of its layout and load.
     Figures that were not observed change nothing. The constants are taken to act on the figures one by one,
     which holds for small surprises; `fit` predicts again and holds for large ones.
     """
-    return _corrected(calibration, rehearsal, observation, _seen(observation))
+    return _corrected(calibration, rehearsal, observation, _seen(rehearsal, observation))
 
 
 def fit(
@@ -58,12 +61,21 @@ def fit(
     and share more of a batch, so twice the constant is not twice the time: what the prediction by the
     corrected constants leaves over or short is aimed at again (an iterated Kalman filter).
     """
-    seen = _seen(observation)
+    seen = _seen(rehearsal, observation)
     corrected = _corrected(calibration, rehearsal, observation, seen)
     for _ in range(_ROUNDS):
-        aim = _aim(calibration, corrected, rehearsal.estimate, predicted(corrected), seen)
+        again = predicted(corrected)
+        aim = _aim(calibration, corrected, rehearsal.estimate, again, seen)
         corrected = _corrected(calibration, rehearsal, observation, aim)
+        if _agree(again, seen):
+            break
     return corrected
+
+
+def _agree(estimate: Estimate, seen: _Figures) -> bool:
+    """Whether CPU time is explained; the latencies follow it."""
+    cpu = estimate.cpu_s_per_request
+    return cpu is None or seen.cpu_s is None or abs(cpu.likely / seen.cpu_s - 1.0) < _SETTLED
 
 
 @dataclass(frozen=True)
@@ -72,13 +84,16 @@ class _Figures:
 
     cpu_s: float | None
     latency_s: dict[str, float]
+    waking: float
+    """Share of the requests that find the server at rest: how much waking up counts."""
 
 
-def _seen(observation: Observation) -> _Figures:
+def _seen(rehearsal: Rehearsal, observation: Observation) -> _Figures:
     cpu = observation.cpu_s_per_request
     return _Figures(
         cpu_s=None if cpu is None else cpu.likely,
         latency_s={name: value.likely for name, value in observation.latency_s.items()},
+        waking=_waking(rehearsal.estimate),
     )
 
 
@@ -89,20 +104,22 @@ def _aim(
 
     Linear effects of the constants are what the next correction will reckon with; the rest is taken off.
     """
-    front_s = after["front_cpu_s_per_request"].value - before["front_cpu_s_per_request"].value
-    jitter_s = after["jitter_s"].value - before["jitter_s"].value
+    front_s, wake_s, jitter_s = (
+        after[name].value - before[name].value
+        for name in ("front_cpu_s_per_request", "wake_cpu_s", "jitter_s")
+    )
     slower = after["service_time_ratio"].value / before["service_time_ratio"].value - 1.0
-    cpu_s = seen.cpu_s
+    cpu_s, waking = seen.cpu_s, _waking(second)
     if cpu_s is not None and first.cpu_s_per_request and second.cpu_s_per_request:
-        network_s = max(first.cpu_s_per_request.likely - before["front_cpu_s_per_request"].value, 0.0)
-        linear_s = first.cpu_s_per_request.likely + front_s + slower * network_s
-        cpu_s += linear_s - second.cpu_s_per_request.likely
+        linear_s = front_s + waking * wake_s + slower * _network_s(before, first)
+        cpu_s += first.cpu_s_per_request.likely + linear_s - second.cpu_s_per_request.likely
     latency_s = {}
     for name, value in seen.latency_s.items():
         if name in first.latency_s and name in second.latency_s:
-            linear_s = first.latency_s[name].likely + front_s + jitter_s * _step(name)
-            latency_s[name] = value + linear_s - second.latency_s[name].likely
-    return _Figures(cpu_s=None if cpu_s is None else max(cpu_s, _LEAST_FRONT_S), latency_s=latency_s)
+            linear_s = front_s + waking * wake_s + jitter_s * _step(name)
+            latency_s[name] = value + first.latency_s[name].likely + linear_s - second.latency_s[name].likely
+    cpu_s = None if cpu_s is None else max(cpu_s, 1e-6)
+    return _Figures(cpu_s=cpu_s, latency_s=latency_s, waking=waking)
 
 
 def _corrected(
@@ -123,37 +140,47 @@ def _from_cpu(
     if predicted is None or seen is None or aim.cpu_s is None or predicted.likely <= 0.0:
         return {}
     front, server = calibration["front_cpu_s_per_request"], calibration["service_time_ratio"]
-    network_s = max(predicted.likely - front.value, 0.0)
+    wake, waking = calibration["wake_cpu_s"], aim.waking
+    network_s = _network_s(calibration, rehearsal.estimate)
     surprise_s = aim.cpu_s - predicted.likely
-    front_variance = front.standard_error**2
-    network_variance = (network_s * server.standard_error) ** 2
     own = (_CPU_ERROR * seen.likely) ** 2
+    variances = {
+        "front_cpu_s_per_request": front.standard_error**2,
+        "wake_cpu_s": (waking * wake.standard_error) ** 2,
+        "service_time_ratio": (network_s * server.standard_error) ** 2,
+    }
     # A surprise far beyond the errors says that the errors were too small.
-    doubt = max(1.0, surprise_s**2 / max(front_variance + network_variance + own, 1e-24))
-    front_variance, network_variance = doubt * front_variance, doubt * network_variance
-    total = front_variance + network_variance + own
-    if total <= 0.0:
-        return {}
+    doubt = max(1.0, surprise_s**2 / max(sum(variances.values()) + own, 1e-24))
+    total = max(doubt * sum(variances.values()) + own, 1e-24)
     residual = seen.likely / predicted.likely - 1.0
     source = (
         f"CPU time per request in the rehearsal of {observation.started_at[:10]}: {residual:+.0%} against the"
         " prediction"
     )
-    front_gain, network_gain = front_variance / total, network_variance / total
-    moved = {
-        "front_cpu_s_per_request": _moved(
-            front,
-            max(_LEAST_FRONT_S, front.value + front_gain * surprise_s),
-            math.sqrt(front_variance * (1.0 - front_gain)),
-            source,
-            residual,
-        )
-    }
-    if network_s > 0.0:
-        factor = max(0.2, 1.0 + network_gain * surprise_s / network_s)
-        error = server.standard_error * math.sqrt(doubt * (1.0 - network_gain))
-        moved["service_time_ratio"] = _moved(server, server.value * factor, error, source, residual)
+    effects = {"front_cpu_s_per_request": 1.0, "wake_cpu_s": waking, "service_time_ratio": network_s}
+    moved = {}
+    for name, effect in effects.items():
+        constant, gain = calibration[name], doubt * variances[name] / total
+        if effect > 0.0:
+            # Per second of surprise, the constant moves by what would cause its share of it.
+            step = gain * surprise_s / effect * (constant.value if name == "service_time_ratio" else 1.0)
+            error = constant.standard_error * math.sqrt(doubt * (1.0 - gain))
+            value = max(constant.value + step, _LEAST[name])
+            moved[name] = _moved(constant, value, error, source, residual)
     return moved
+
+
+def _waking(estimate: Estimate) -> float:
+    """Share of the requests that find the server at rest: random arrivals see it as often as it rests."""
+    return 1.0 if estimate.utilization is None else max(0.0, 1.0 - estimate.utilization.likely)
+
+
+def _network_s(calibration: Calibration, estimate: Estimate) -> float:
+    """What of the CPU time per request is the network's."""
+    assert estimate.cpu_s_per_request is not None
+    beside = calibration["front_cpu_s_per_request"].value
+    beside += _waking(estimate) * calibration["wake_cpu_s"].value
+    return max(estimate.cpu_s_per_request.likely - beside, 0.0)
 
 
 def _from_latency(
@@ -171,11 +198,14 @@ def _from_latency(
     if not names:
         return {}
     jitter = calibration["jitter_s"]
-    # What the network and the front take more or less than predicted is no jitter.
-    front_s = constants["front_cpu_s_per_request"].value - calibration["front_cpu_s_per_request"].value
+    # What the front and waking up take more or less than predicted is no jitter.
+    front_s, wake_s = (
+        constants[name].value - calibration[name].value for name in ("front_cpu_s_per_request", "wake_cpu_s")
+    )
+    known_s = front_s + aim.waking * wake_s
     steps = [_step(name) for name in names]
     delays = [
-        aim.latency_s[name] - predicted[name].likely - front_s + jitter.value * step
+        aim.latency_s[name] - predicted[name].likely - known_s + jitter.value * step
         for name, step in zip(names, steps, strict=True)
     ]
     errors = [(seen[name].high - seen[name].low) / 3.92 for name in names]

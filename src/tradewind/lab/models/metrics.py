@@ -226,16 +226,21 @@ def _groups(
 def _prepare_average_precision(labels: NDArray[Any], outputs: NDArray[Any]) -> Scorer:
     """The sum over thresholds of precision times the gain in recall (no interpolation)."""
     order, positive, ends = _groups(labels, outputs, "average_precision")
+    # Only groups of equal scores that hold a positive row can gain, and that does not depend on the weights.
+    places = np.flatnonzero(positive)
+    gaining, first = np.unique(np.searchsorted(ends, places), return_index=True)
+    ends, positive_rows = ends[gaining], order[places]
 
     def score(weights: NDArray[Any]) -> float:
-        by_score = weights[order]
-        found = np.cumsum(by_score * positive)[ends]
-        shown = np.cumsum(by_score)[ends]
+        if not len(places):
+            return float("nan")
+        gains = np.add.reduceat(weights[positive_rows], first)
+        found = np.cumsum(gains)
         if not found[-1]:
             return float("nan")
-        gains = np.diff(found, prepend=0.0)
-        gaining = gains > 0.0
-        return float((gains[gaining] * found[gaining] / shown[gaining]).sum() / found[-1])
+        shown = np.cumsum(weights[order])[ends]
+        weighted = gains > 0.0
+        return float((gains[weighted] * found[weighted] / shown[weighted]).sum() / found[-1])
 
     return score
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BATCHES", "profile", "profiles"]
 
 BATCHES: Final = (1, 2, 4, 8, 16, 32, 64)
-NOISE_QUANTILE: Final = 0.9
+NOISE_QUANTILE: Final = 0.75
 """Of the differences between twins: a few cells may have been disturbed."""
 
 DATATYPES: Final = {"bool": "BOOL", "float16": "FP16", "float32": "FP32", "float64": "FP64"}
