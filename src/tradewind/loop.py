@@ -61,8 +61,9 @@ REHEARSAL_S: Final = 8.0
 """How long the rehearsal is measured: long enough for a p99 at a few hundred requests per second."""
 WARM_UP_S: Final = 2.0
 CONNECTIONS: Final = 64
-"""Keep-alive connections of the rehearsal: enough that a client never waits for one at the loads of one host."""
-PROFILE_S: Final = 3.0
+MOST_CONNECTIONS: Final = 1024
+"""Keep-alive connections of the rehearsal, at least and at most."""
+PROFILE_S: Final = 2.0
 """Time budget for measuring one network over batches and threads."""
 ENGINE_LIBRARIES: Final = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "numpy")
 
@@ -288,7 +289,10 @@ def observe(plan: Plan, variants: Path, *, endpoint: str | None, seconds: float)
         "rate_rps": rehearsal.load_rps,
         "seconds": seconds,
         "warmup_s": WARM_UP_S,
-        "connections": CONNECTIONS,
+        # A request that waits for a free connection would count that as latency.
+        "connections": min(
+            max(CONNECTIONS, int(2.0 * rehearsal.load_rps * serve.latency_s)), MOST_CONNECTIONS
+        ),
         "seed": plan.seed,
         "bound_s": serve.latency_s,
     }

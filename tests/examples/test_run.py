@@ -5,16 +5,22 @@ import math
 import re
 import subprocess
 import sys
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
+from tradewind.decide import catalog
+from tradewind.decide.planning.tariffs import Tariffs
+from tradewind.decide.prediction.estimating import Tables, replica_memory_bytes, replica_of
+from tradewind.decide.prediction.service import service_on, work_of
 from tradewind.domain.estimate import Figures, Observation
 from tradewind.domain.goal import Goal
 from tradewind.domain.plan import Plan
 from tradewind.domain.profile import Front
 from tradewind.files import nouns
+from tradewind.run import market
 
 JUDGES = {
     "average_precision": lambda labels, scores: metrics.average_precision_score(labels, scores.reshape(-1)),
@@ -147,6 +153,50 @@ def test_the_plan_meets_the_goal_and_its_cost_is_the_sum_of_its_parts(plan):
     assert choice.estimate.latency_s[plan.goal.serve.percentile].likely <= plan.goal.serve.latency_s
     assert choice.confidence >= plan.goal.confidence
     assert all(part.source and part.as_of for part in choice.costs if part.usd_per_month)
+
+
+def ways_that_cost_less(plan, front, offers):
+    """Every way to keep the goal for less money than the plan, found one by one without the planner's search."""
+    goal, calibration, usd = plan.goal, plan.calibration, plan.choice.cost_usd_per_month
+    load, bound_s = goal.serve.load.rate_rps, goal.serve.latency_s
+    level, odds = float(goal.serve.percentile[1:]) / 100.0, NormalDist().inv_cdf(goal.confidence)
+    tables, tariffs = Tables(), Tariffs(goal, front.profiles, offers, calibration, plan.today)
+    for profile in front.profiles:
+        judgement = profile.variant.judgement
+        if not judgement.within:
+            continue
+        for offer in offers:
+            fixed_usd = tariffs.usd_per_month(offer.cloud, offer.region, load)
+            room = offer.memory_bytes - calibration["operating_system_memory_bytes"].value
+            replicas = int(room // replica_memory_bytes(profile, calibration))
+            # The cheapest that any number of these machines can be is one.
+            if fixed_usd + offer.price_usd_per_hour * 730.0 >= usd or offer.shared_cpu or replicas < 1:
+                continue
+            cores = offer.physical_cores or (
+                offer.vcpus if offer.cpu_architecture == "arm64" else offer.vcpus // 2
+            )
+            for threads in sorted({point.threads for point in profile.curve}):
+                service = service_on(profile, work_of(profile, threads, calibration), offer, calibration)
+                if isinstance(service, str) or cores < threads:
+                    continue
+                each = min(cores // threads, replicas)
+                for batch in sorted({point.batch for point in profile.curve}):
+                    replica = replica_of(service, batch, calibration, tables)
+                    capacity = replica.capacity_rps(bound_s, level, odds)
+                    if capacity <= 0.0:
+                        continue
+                    needed = math.ceil(load / (capacity * each) * (1.0 - 1e-12))
+                    # Spot machines need a spare, which is left out here: it only makes them dearer.
+                    least_usd = fixed_usd + needed * offer.price_usd_per_hour * 730.0
+                    if offer.purchase == "spot":
+                        least_usd += offer.price_usd_per_hour * 730.0
+                    if least_usd < usd * (1.0 - 1e-9):
+                        yield profile.variant.name, offer.key, threads, batch, needed, least_usd
+
+
+def test_no_offer_is_cheaper_that_also_meets_the_goal(plan, front):
+    offers = catalog.offers(plan.goal, market.load_catalog(), plan.today)
+    assert list(ways_that_cost_less(plan, front, offers)) == []
 
 
 def test_the_observation_has_the_figures_of_the_estimate_and_adds_up(ran, plan):

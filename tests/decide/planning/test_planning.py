@@ -128,9 +128,8 @@ def by_brute_force(make: SimpleNamespace, goal: Goal, offers: list[Offer], front
     odds = NormalDist().inv_cdf(goal.confidence)
     level = float(goal.serve.percentile[1:]) / 100.0
     tables = Tables()
-    tariffs = Tariffs(
-        goal, Offers.of(offers, storage=make.storage, transfer=make.transfer), CALIBRATION, "2026-02-03"
-    )
+    market = Offers.of(offers, storage=make.storage, transfer=make.transfer)
+    tariffs = Tariffs(goal, front.profiles, market, CALIBRATION, "2026-02-03")
     load = goal.serve.load.rate_rps
     least = math.inf
     for profile in front.profiles:
@@ -157,9 +156,7 @@ def by_brute_force(make: SimpleNamespace, goal: Goal, offers: list[Offer], front
                     needed = max(1, math.ceil(load / (capacity * fits) * (1.0 - 1e-12)))
                     rented = needed + spares(offer, needed)
                     usd = rented * offer.price_usd_per_hour * 730.0
-                    usd += sum(
-                        p.usd_per_month for p in tariffs.parts(offer.cloud, offer.region, profile, load)
-                    )
+                    usd += sum(p.usd_per_month for p in tariffs.parts(offer.cloud, offer.region, load))
                     least = min(least, usd)
     return least
 
@@ -353,6 +350,12 @@ def test_the_order_of_the_offers_does_not_change_the_cost(make: SimpleNamespace)
     forwards, backwards = (planned(make, goal, offers) for offers in (every(make), every(make)[::-1]))
     assert cost(forwards) == cost(backwards)
     assert forwards.choice.offer == backwards.choice.offer
+
+
+def test_an_answer_with_fewer_digits_does_not_win(make: SimpleNamespace) -> None:
+    slow = msgspec.structs.replace(make.profile("slow", overhead_s=200e-6), response_bytes=140.0)
+    found = planned(make, make.goal(load_rps=100.0), [make.offer()], make.front(slow, make.profile("quick")))
+    assert found.choice.variant_name == "quick"
 
 
 def test_spot_rents_spares_and_says_why(make: SimpleNamespace) -> None:

@@ -30,8 +30,9 @@ def parts(
 ) -> dict[str, CostPart]:
     listed = {"storage": make.storage, "transfer": make.transfer, **prices}
     offers = Offers.of([make.offer()], **listed)
-    tariffs = Tariffs(make.goal(data_at=data_at), offers, CALIBRATION, "2026-02-03")
-    return {part.name: part for part in tariffs.parts(cloud, region, make.profile(), load)}
+    profiles = make.front().profiles
+    tariffs = Tariffs(make.goal(data_at=data_at), profiles, offers, CALIBRATION, "2026-02-03")
+    return {part.name: part for part in tariffs.parts(cloud, region, load)}
 
 
 def monthly_gb(make: SimpleNamespace, load: float) -> float:

@@ -56,7 +56,7 @@ def test_every_interval_is_in_order_finite_and_survives_a_file(make: SimpleNames
 def test_an_unknown_machine_has_wider_intervals(make: SimpleNamespace) -> None:
     known = estimated(make)
     unknown = estimated(make, offer=make.offer(cpu_model=None, cpu_vendor=None, isa=None, cpu_ghz=None))
-    one, other = known.cpu_s_per_request, unknown.cpu_s_per_request
+    one, other = known.capacity_rps, unknown.capacity_rps
     assert one is not None
     assert other is not None
     assert other.high / other.low > 1.5 * one.high / one.low

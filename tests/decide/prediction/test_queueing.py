@@ -100,7 +100,7 @@ def test_with_batches_of_one_the_engine_rests_as_often_as_the_load_leaves_it() -
 
 
 @pytest.mark.parametrize(("shape", "wake"), [("one by one", 0.5), ("a line", 2.0), ("bent", 5.0)])
-@pytest.mark.parametrize("load", [0.05, 0.58])
+@pytest.mark.parametrize("load", [0.05, 0.72])
 def test_waking_up_takes_its_time_from_rest_only(shape: str, wake: float, load: float) -> None:
     service_s = SHAPES[shape]
     found = tabulate(service_s, wake_s=wake)

@@ -110,6 +110,10 @@ class LatencyCurve:
         """The expected time of one call with so many rows, 0 up to `max_rows`; never less for more rows."""
         return self._table[rows]
 
+    def calibrated_s(self, rows: int) -> float:
+        """The time of one call as it was measured at first."""
+        return self._start[rows]
+
     def drain_s(self, rows: int) -> float:
         """The expected time until so many rows are done in batches of the preferred size."""
         full, rest = divmod(rows, self.preferred)
@@ -251,6 +255,8 @@ class Batch(Generic[PayloadT]):
     started_s: float
     predicted_s: float
     """The expected time of the call."""
+    calibrated_s: float
+    """The same without what was learned since."""
     finished_s: float = 0.0
 
 
@@ -457,7 +463,7 @@ class BatchQueue(Generic[PayloadT]):
             gone = set(map(id, taken))
             waiting[:] = [ticket for ticket in waiting if id(ticket) not in gone]
         self._remove(taken)
-        return Batch(taken, group, rows, release, now_s, curve.seconds(rows))
+        return Batch(taken, group, rows, release, now_s, curve.seconds(rows), curve.calibrated_s(rows))
 
     def _remove(self, tickets: Sequence[Ticket[PayloadT]]) -> None:
         group = tickets[0].group

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tradewind.decide.planning.tariffs import Tariffs
     from tradewind.domain.goal import Serve
 
-__all__ = ["Sized", "best_cell", "candidate_of", "pareto_of", "size", "with_headroom"]
+__all__ = ["Sized", "best_cell", "candidate_of", "pareto_of", "size"]
 
 MOST_ON_FRONT: Final = 60
 """Plans on the front; more are no choice for a person."""
@@ -59,7 +59,7 @@ def best_cell(costs: Costs) -> Cell | None:
     """The cheapest cell, or None when nothing can serve.
 
     Of equals, the one with the least latency at the asked confidence, then the cleanest grid, then the
-    first by name. Its largest batch is then raised as far as that costs nothing: it is what carries a burst.
+    first by name; with the batch that carries most, for bursts.
     """
     space = costs.space
     offers = space.fleet.offers
@@ -67,15 +67,19 @@ def best_cell(costs: Costs) -> Cell | None:
     if best is None:
         return None
     least_usd = float(costs.usd[best.row, best.column]) * (1.0 + 1e-9)
-    rows, columns = np.nonzero(costs.usd <= least_usd)
-    floors_s = space.floor_s[space.fleet.machine[rows], columns]
+    equals: dict[tuple[int, int], list[Cell]] = {}
+    for row, column in np.argwhere(costs.usd <= least_usd).tolist():
+        equals.setdefault((row, id(space.ways[column].work)), []).append(Cell(row, column))
+
+    def floor_s(cells: list[Cell]) -> float:
+        return float(space.floor_s[space.fleet.machine[cells[0].row], cells[0].column])
+
     chosen: tuple[tuple[float, float, str, int], Cell] | None = None
-    for place in np.argsort(floors_s, kind="stable").tolist():
-        if chosen is not None and floors_s[place] > chosen[0][0] * SLACK:
+    for cells in sorted(equals.values(), key=floor_s):
+        if chosen is not None and floor_s(cells) > chosen[0][0] * SLACK:
             break
-        cell = Cell(int(rows[place]), int(columns[place]))
-        costs.solve(cell)
-        if costs.usd[cell.row, cell.column] > least_usd:
+        cell = _with_most_capacity(costs, cells, least_usd)
+        if cell is None:
             continue
         needed = space.instances(costs.load_rps, cell)
         rate = costs.load_rps / (needed * int(space.replicas[cell.row, cell.column]))
@@ -85,27 +89,27 @@ def best_cell(costs: Costs) -> Cell | None:
         if chosen is None or order < chosen[0]:
             chosen = order, cell
     assert chosen is not None, "the cheapest cell is one of its equals"
-    return with_headroom(costs, chosen[1], least_usd, chosen[0][0] * (1.0 + _ALIKE))
+    return chosen[1]
 
 
-def with_headroom(costs: Costs, cell: Cell, most_usd: float, most_s: float) -> Cell:
-    """The cell, or one with a larger batch and a larger capacity, at no more cost and about the same latency."""
+def _with_most_capacity(costs: Costs, cells: list[Cell], most_usd: float) -> Cell | None:
+    """Of cells that differ in their largest batch, the one that carries most within a cost.
+
+    The capacities that are not solved yet are bounds, so they are solved from the highest on.
+    """
     space = costs.space
-    machine, best = int(space.fleet.machine[cell.row]), cell
-    for column, way in enumerate(space.ways):
-        if way.work is not space.ways[cell.column].work or way.max_batch <= space.ways[best.column].max_batch:
-            continue
-        larger = Cell(cell.row, column)
-        costs.solve(larger)
-        if costs.usd[cell.row, column] > most_usd:
-            continue
-        rate = costs.load_rps / (
-            space.instances(costs.load_rps, larger) * int(space.replicas[cell.row, column])
-        )
-        gains = space.capacity_rps[machine, column] > space.capacity_rps[machine, best.column]
-        if gains and space.replica(larger).percentile_s(rate, space.level, space.odds) <= most_s:
-            best = larger
-    return best
+
+    def capacity_rps(cell: Cell) -> float:
+        return float(space.capacity_rps[space.fleet.machine[cell.row], cell.column])
+
+    left = [cell for cell in cells if costs.usd[cell.row, cell.column] <= most_usd]
+    while left:
+        most = max(left, key=capacity_rps)
+        if costs.is_solved(most):
+            return most
+        costs.solve(most)
+        left = [cell for cell in left if costs.usd[cell.row, cell.column] <= most_usd]
+    return None
 
 
 def size(costs: Costs, cell: Cell, needed: int, serve: Serve) -> Sized:
@@ -164,7 +168,7 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized, serve: Serve) ->
             source=offer.source,
             as_of=offer.as_of,
         ),
-        *tariffs.parts(offer.cloud, offer.region, way.profile, costs.load_rps),
+        *tariffs.parts(offer.cloud, offer.region, costs.load_rps),
     )
     reasons = figures.because
     if layout.spare_instances:

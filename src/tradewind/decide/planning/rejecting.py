@@ -108,5 +108,10 @@ def rejected_variants(profiles: Sequence[Profile], eligible: Sequence[Profile]) 
         if profile.variant.id not in chosen:
             judgement = profile.variant.judgement
             reason = judgement.reason if judgement else "its quality was not judged"
+            if judgement and judgement.within:
+                reason = (
+                    f"{judgement.metric} {judgement.value:.4f}, {judgement.delta:+.4f} against the original (95% sure"
+                    f" of at least {judgement.delta_low:+.4f}): enough for the goal it was judged for, not for this one"
+                )
             lines.append(Rejected(name=f"variant {profile.variant.name}", reason=f"quality: {reason}"))
     return lines

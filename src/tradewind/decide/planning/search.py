@@ -51,6 +51,21 @@ class Answer:
     sized: Sized
 
 
+def keeps_quality(profile: Profile, goal: Goal) -> bool:
+    """Whether a variant was judged good enough, and still is under this goal.
+
+    A front may have been judged for another goal: what this one asks of the whole test split is held against
+    the judgement again. Slices are as they were judged.
+    """
+    judgement = profile.variant.judgement
+    if judgement is None or not judgement.within:
+        return False
+    quality = goal.quality
+    enough = quality.minimum is None or judgement.value >= quality.minimum
+    # The original is its own baseline: it loses nothing.
+    return enough and (judgement.delta == 0.0 or judgement.delta_low >= -quality.max_drop)
+
+
 class Search:
     """Answers questions about one set of variants and offers; keeps what they share."""
 
@@ -59,8 +74,8 @@ class Search:
     ) -> None:
         self.goal = goal
         self.calibration = calibration
-        self.tariffs = Tariffs(goal, offers, calibration, today)
-        self.eligible = tuple(p for p in profiles if p.variant.judgement and p.variant.judgement.within)
+        self.tariffs = Tariffs(goal, profiles, offers, calibration, today)
+        self.eligible = tuple(p for p in profiles if keeps_quality(p, goal))
         every = ways_of(profiles, calibration)
         best = max(profiles, key=_quality)
         self._ways: dict[str, tuple[Way, ...]] = {

@@ -50,8 +50,8 @@ __all__ = ["SLACK", "Cell", "Costs", "Fleet", "Known", "Space", "Way", "ways_of"
 
 _WORTH: Final = 1.02
 """How much more a larger batch must answer per second than every smaller one."""
-SLACK: Final = 1.04
-"""Shapes of curves are rounded by up to 1 % and tables interpolate: by how much a bound must promise more."""
+SLACK: Final = 1.06
+"""Shapes of curves are rounded by up to 2 % and tables interpolate: by how much a bound must promise more."""
 
 
 @dataclass(frozen=True)
@@ -332,26 +332,17 @@ class Costs:
         self.load_rps = load_rps
         offers = space.fleet.offers
         self._monthly = offers["price_usd_per_hour"] * HOURS_PER_MONTH
-        beside: dict[tuple[str, str, int], float] = {}
-        self._beside = np.zeros((len(offers), len(space.ways)))
-        places = list(zip(offers["cloud"], offers["region"], strict=True))
-        starts: dict[int, list[int]] = {}
-        for column, way in enumerate(space.ways):
-            starts.setdefault(id(way.profile), []).append(column)
-        for columns in starts.values():
-            profile = space.ways[columns[0]].profile
-            usd = []
-            for cloud, region in places:
-                key = (cloud, region, columns[0])
-                if key not in beside:
-                    beside[key] = tariffs.usd_per_month(cloud, region, profile, load_rps)
-                usd.append(beside[key])
-            self._beside[:, columns] = np.array(usd)[:, None]
+        self._beside = np.array(
+            [
+                tariffs.usd_per_month(cloud, region, load_rps)
+                for cloud, region in zip(offers["cloud"], offers["region"], strict=True)
+            ]
+        )
         self.usd = self._usd(np.arange(len(offers))[:, None], np.arange(len(space.ways))[None])
 
     def _usd(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         rented = self.space.rented(self.space.needed(self.load_rps, rows, columns), rows)
-        return np.asarray(rented * self._monthly[rows] + self._beside[rows, columns])
+        return np.asarray(rented * self._monthly[rows] + self._beside[rows])
 
     def solve(self, cell: Cell) -> None:
         """Solve the capacity of a cell, and price all offers with the same machine anew."""
@@ -362,7 +353,7 @@ class Costs:
 
     def usd_of(self, cell: Cell, rented: int) -> float:
         """The monthly cost of a number of machines."""
-        return float(rented * self._monthly[cell.row] + self._beside[cell.row, cell.column])
+        return float(rented * self._monthly[cell.row] + self._beside[cell.row])
 
     def is_solved(self, cell: Cell) -> bool:
         """Whether the cost of a cell is its cost, not a bound."""

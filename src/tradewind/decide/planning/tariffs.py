@@ -7,6 +7,7 @@ regions, else the dearest of all), and the part of the cost says "assumed".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from tradewind.domain.plan import CostPart
@@ -45,30 +46,42 @@ class _Tiers:
 
 
 class Tariffs:
-    """The parts of a monthly cost that depend on the region and the variant, not on the machine."""
+    """The parts of a monthly cost that depend on the region and the load, not on the machine.
 
-    def __init__(self, goal: Goal, offers: Offers, calibration: Calibration, today: str) -> None:
+    All variants give the same answers but for some digits, so one size of a response counts for all: no
+    variant is cheaper because its example happened to print shorter.
+    """
+
+    def __init__(
+        self,
+        goal: Goal,
+        profiles: Sequence[Profile],
+        offers: Offers,
+        calibration: Calibration,
+        today: str,
+    ) -> None:
         self._goal = goal
+        self._response_bytes = median(profile.response_bytes for profile in profiles)
         self._storage = offers.storage
         self._transfer = offers.transfer
         self._overhead_bytes = calibration["http_overhead_bytes"].value
         self._today = today
-        self._kept: dict[tuple[str, str, float, float], tuple[CostPart, ...]] = {}
+        self._kept: dict[tuple[str, str, float], tuple[CostPart, ...]] = {}
 
-    def parts(self, cloud: str, region: str, profile: Profile, load_rps: float) -> tuple[CostPart, ...]:
+    def parts(self, cloud: str, region: str, load_rps: float) -> tuple[CostPart, ...]:
         """Storage and both kinds of egress for a service in a region at a load."""
-        key = (cloud, region, profile.response_bytes, load_rps)
+        key = (cloud, region, load_rps)
         if key not in self._kept:
             self._kept[key] = (
                 self._stored(),
-                self._to_users(cloud, region, profile.response_bytes, load_rps),
+                self._to_users(cloud, region, load_rps),
                 self._from_data(cloud, region),
             )
         return self._kept[key]
 
-    def usd_per_month(self, cloud: str, region: str, profile: Profile, load_rps: float) -> float:
+    def usd_per_month(self, cloud: str, region: str, load_rps: float) -> float:
         """Their sum."""
-        return sum(part.usd_per_month for part in self.parts(cloud, region, profile, load_rps))
+        return sum(part.usd_per_month for part in self.parts(cloud, region, load_rps))
 
     def _nothing(self, name: str, because: str) -> CostPart:
         return CostPart(
@@ -103,9 +116,9 @@ class Tariffs:
             origin=origin,
         )
 
-    def _to_users(self, cloud: str, region: str, response_bytes: float, load_rps: float) -> CostPart:
+    def _to_users(self, cloud: str, region: str, load_rps: float) -> CostPart:
         requests = load_rps * HOURS_PER_MONTH * 3600.0
-        per_response = response_bytes + self._overhead_bytes
+        per_response = self._response_bytes + self._overhead_bytes
         gigabytes = requests * per_response / _GB
         tiers = _nearest_tiers(self._transfer, cloud, region, "internet", gigabytes)
         if tiers is None:

@@ -139,35 +139,46 @@ def _from_cpu(
     predicted, seen = rehearsal.estimate.cpu_s_per_request, observation.cpu_s_per_request
     if predicted is None or seen is None or aim.cpu_s is None or predicted.likely <= 0.0:
         return {}
-    front, server = calibration["front_cpu_s_per_request"], calibration["service_time_ratio"]
-    wake, waking = calibration["wake_cpu_s"], aim.waking
     network_s = _network_s(calibration, rehearsal.estimate)
-    surprise_s = aim.cpu_s - predicted.likely
-    own = (_CPU_ERROR * seen.likely) ** 2
-    variances = {
-        "front_cpu_s_per_request": front.standard_error**2,
-        "wake_cpu_s": (waking * wake.standard_error) ** 2,
-        "service_time_ratio": (network_s * server.standard_error) ** 2,
+    server = calibration["service_time_ratio"].value
+    effects = {  # seconds of CPU per request, per unit of the constant
+        "front_cpu_s_per_request": 1.0,
+        "wake_cpu_s": aim.waking,
+        "service_time_ratio": network_s / server,
     }
+    effects = {name: effect for name, effect in effects.items() if effect > 0.0}
+    own = (_CPU_ERROR * seen.likely) ** 2
+    variances = {name: (effect * _error(name, calibration)) ** 2 for name, effect in effects.items()}
+    surprise_s = aim.cpu_s - predicted.likely
     # A surprise far beyond the errors says that the errors were too small.
     doubt = max(1.0, surprise_s**2 / max(sum(variances.values()) + own, 1e-24))
-    total = max(doubt * sum(variances.values()) + own, 1e-24)
+    values: dict[str, float] = {}
+    gains: dict[str, float] = {}
+    while len(values) < len(effects):
+        rest = [name for name in effects if name not in values]
+        total = max(doubt * sum(variances[name] for name in rest) + own, 1e-24)
+        gains.update({name: doubt * variances[name] / total for name in rest})
+        wanted = {name: calibration[name].value + gains[name] * surprise_s / effects[name] for name in rest}
+        low = {name: _LEAST[name] for name in rest if wanted[name] < _LEAST[name]}
+        values.update(low or wanted)
+        # What a constant at its least cannot explain is left to the others.
+        surprise_s -= sum(effects[name] * (_LEAST[name] - calibration[name].value) for name in low)
     residual = seen.likely / predicted.likely - 1.0
     source = (
         f"CPU time per request in the rehearsal of {observation.started_at[:10]}: {residual:+.0%} against the"
         " prediction"
     )
-    effects = {"front_cpu_s_per_request": 1.0, "wake_cpu_s": waking, "service_time_ratio": network_s}
     moved = {}
-    for name, effect in effects.items():
-        constant, gain = calibration[name], doubt * variances[name] / total
-        if effect > 0.0:
-            # Per second of surprise, the constant moves by what would cause its share of it.
-            step = gain * surprise_s / effect * (constant.value if name == "service_time_ratio" else 1.0)
-            error = constant.standard_error * math.sqrt(doubt * (1.0 - gain))
-            value = max(constant.value + step, _LEAST[name])
-            moved[name] = _moved(constant, value, error, source, residual)
+    for name, value in values.items():
+        error = calibration[name].standard_error * math.sqrt(doubt * max(0.0, 1.0 - gains[name]))
+        moved[name] = _moved(calibration[name], value, error, source, residual)
     return moved
+
+
+def _error(name: str, calibration: Calibration) -> float:
+    """The standard error of a constant in its own unit."""
+    constant = calibration[name]
+    return constant.standard_error * (constant.value if name.endswith("_ratio") else 1.0)
 
 
 def _waking(estimate: Estimate) -> float:

@@ -42,10 +42,14 @@ _WORST: Final = 4.0
 """Standard deviations beyond which confidence is not told apart: 99.997 %."""
 
 
+_STEP: Final = 0.04
+"""Logarithmic step to which shapes are rounded: to within 2 %."""
+
+
 class Tables:
     """Queues that were solved, by the shape of their service time.
 
-    Machines of like kind have curves of the same shape; shapes are rounded to 2 %, far below what the
+    Machines of like kind have curves of the same shape; shapes are rounded, to far below what the
     prediction knows, so that they share a table. The content depends on what was asked, never the answers.
     """
 
@@ -55,10 +59,10 @@ class Tables:
     def queue(self, service_s: np.ndarray, wake_s: float) -> Queue:
         """The queue of a curve whose batch of one takes 1; multiply by its first entry (`scale`)."""
         rested_s = service_s[0] + wake_s
-        steps = np.round(np.log(np.append(service_s, rested_s) / service_s[0]) / 0.02).astype(int)
+        steps = np.round(np.log(np.append(service_s, rested_s) / service_s[0]) / _STEP).astype(int)
         key = tuple(steps.tolist())
         if key not in self._queues:
-            shape = np.exp(0.02 * steps)
+            shape = np.exp(_STEP * steps)
             self._queues[key] = tabulate(np.maximum.accumulate(shape[:-1]), wake_s=float(shape[-1]) - 1.0)
         return self._queues[key]
 

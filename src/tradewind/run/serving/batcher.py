@@ -2,9 +2,10 @@
 
 The rules are those of `BatchQueue`; here are the lock, the thread and the clock. Two ways to run a batch:
 
-- *inline*, on the thread of the event loop, when the batch is predicted to take less than twice the time of
-  handing it to another thread and back, which is measured at start. Twice, because the handing over keeps
-  two threads busy: for tiny networks it costs more than the work.
+- *inline*, on the thread of the event loop, when the call takes less than twice the time of handing the
+  batch to another thread and back. Twice, because the handing over keeps two threads busy: up to there it
+  costs more than it could save by overlapping with other work. Both are measured before the server is
+  ready, under the same conditions; what is learned later depends on the choice and cannot guide it.
 - on the *worker* thread otherwise. The engines release the GIL, so requests are read and refused in the
   meantime. A worker that finishes takes its next batch itself; it never waits for the event loop.
 """
@@ -76,7 +77,7 @@ class Batcher:
         self._inbox: queue.SimpleQueue[Batch[Exchange] | asyncio.Future[None] | None] = queue.SimpleQueue()
         self._scheduled = False
         self.inline_below_s = 0.0
-        """Batches predicted to be shorter run on the event loop's own thread."""
+        """Calls that were measured to be shorter run on the event loop's own thread."""
         self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
         self._worker.start()
 
@@ -110,7 +111,7 @@ class Batcher:
             self._give_up(ticket.payload)
         if batch is None:
             return
-        if batch.predicted_s > self.inline_below_s:
+        if batch.calibrated_s > self.inline_below_s:
             self._inbox.put(batch)
             return
         begun_cpu_s = time.thread_time()
@@ -128,10 +129,7 @@ class Batcher:
         self._finished(batch, results, ended_s - batch.started_s)
 
     async def measure_handover(self) -> None:
-        """Sets `inline_below_s` to twice what it takes to wake the resting worker and to hear from it.
-
-        A low quantile of several rounds: the machine's other work is not part of it.
-        """
+        """Sets `inline_below_s` to twice what it takes to wake the resting worker and to hear from it."""
         rounds: list[float] = []
         for _ in range(HANDOVERS):
             await asyncio.sleep(HANDOVER_REST_S)
@@ -140,7 +138,7 @@ class Batcher:
             self._inbox.put(heard)
             await heard
             rounds.append(time.monotonic() - begun_s)
-        self.inline_below_s = 2.0 * sorted(rounds)[HANDOVERS // 4]
+        self.inline_below_s = 2.0 * sorted(rounds)[HANDOVERS // 2]
 
     def close(self) -> None:
         """Ends the worker when all accepted requests have been delivered."""
