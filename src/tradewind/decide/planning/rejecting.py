@@ -94,7 +94,7 @@ def _why_not(costs: Costs, rows: np.ndarray) -> str:
     serve = space.serve
     if floor_s > serve.latency_s:
         return (
-            f"{serve.percentile} of {units.show(serve.latency_s, 'time')} is out of reach: without load it is"
+            f"{serve.percentile} of {units.show(serve.latency_s, 'time')} is out of reach: at rest it is"
             f" {units.show(floor_s, 'time')} with the asked confidence"
         )
     return f"no number of machines keeps {serve.percentile} at {units.show(costs.load_rps, 'rate')}"
