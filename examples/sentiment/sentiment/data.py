@@ -18,7 +18,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 LABELS: Final = ("negative", "positive")
-ROWS: Final = {"train": 3_000, "calibration": 300, "test": 1_000}
+ROWS: Final = {"train": 2_400, "calibration": 300, "test": 900}
 TOKENS: Final = 48
 """Nine of ten tweets are no longer; of the others the end is cut off."""
 SEED: Final = 11

@@ -52,7 +52,6 @@ def test_others_of_the_chosen_family_are_told(make: SimpleNamespace) -> None:
         today="2026-02-03",
         seed=0,
     )
-    print(found.rejected)
     (line,) = found.rejected
     assert line.reason.startswith("others of the chosen family, dearer")
     assert "us-east-1" in line.reason

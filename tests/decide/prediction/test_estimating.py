@@ -64,8 +64,8 @@ def test_an_unknown_machine_has_wider_intervals(make: SimpleNamespace) -> None:
 
 
 def test_more_machines_carry_more_and_cost_more(make: SimpleNamespace) -> None:
-    more = estimated(make, layout=msgspec.structs.replace(LAYOUT, instances=4))
-    fewer = estimated(make)
+    more = estimated(make, 40_000.0, layout=msgspec.structs.replace(LAYOUT, instances=4))
+    fewer = estimated(make, 40_000.0)
     assert more.capacity_rps is not None
     assert fewer.capacity_rps is not None
     assert more.capacity_rps.likely == pytest.approx(2.0 * fewer.capacity_rps.likely)

@@ -32,10 +32,10 @@ _CONSTANTS: Final[dict[str, tuple[float, float, str]]] = {
         "measured 2026-11: JSON to NumPy takes 2.4 us for a request of 738 bytes",
     ),
     "wake_cpu_s": (
-        100e-6,
-        80e-6,
+        150e-6,
+        120e-6,
         "assumed: from rest the event loop and the engine's thread are woken and their caches are cold;"
-        " 100-450 us on a busy 2-core virtual machine, measured 2026-11",
+        " 230-350 us on a busy 2-core virtual machine, measured 2026-11",
     ),
     "service_time_ratio": (
         1.0,

@@ -38,6 +38,8 @@ __all__ = [
 
 _ODDS: Final = 1.2815515655446004
 """Standard deviations that hold LEVEL of a normal distribution: the 90th percentile, both sides."""
+_BUFFERS: Final = 0.5
+"""Share of a process's peak memory that buffers for the rows of a batch may be."""
 _WORST: Final = 4.0
 """Standard deviations beyond which confidence is not told apart: 99.997 %."""
 
@@ -250,6 +252,9 @@ def estimate(
     ]
     memory = replica_memory_bytes(profile, calibration)
     memory_factor = math.exp(_ODDS * calibration["memory_ratio"].standard_error)
+    # The peak was that of the largest measured batch; smaller ones may leave its buffers out.
+    filled = replica.max_batch / max(point.batch for point in profile.curve)
+    least_memory = memory * (1.0 - _BUFFERS * (1.0 - filled)) / memory_factor
     cost, energy, carbon = None, None, None
     if not isinstance(machine, Host):
         cost = Range.exactly(machine.price_usd_per_hour * layout.instances * units.HOURS_PER_MONTH)
@@ -285,7 +290,7 @@ def estimate(
         ),
         capacity_rps=_sorted(capacity),
         utilization=_sorted(busy),
-        memory_bytes=Range(low=memory / memory_factor, likely=memory, high=memory * memory_factor),
+        memory_bytes=Range(low=least_memory, likely=memory, high=memory * memory_factor),
         cpu_s_per_request=_sorted(cpu),
         cost_usd_per_month=cost,
         energy_kwh_per_month=energy,

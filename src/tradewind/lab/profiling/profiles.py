@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["BATCHES", "profile", "profiles"]
 
 BATCHES: Final = (1, 2, 4, 8, 16, 32, 64)
+LONGEST_TIMING_S: Final = 20.0
+"""Larger batches of a slow network are not timed beyond this."""
+_CALLS_PER_BATCH: Final = 20
+"""About five calls in each of four cells: two thread counts, and the twin that tells the noise."""
 NOISE_QUANTILE: Final = 0.75
 """Of the differences between twins: a few cells may have been disturbed."""
 
@@ -51,16 +56,45 @@ def profile(
         folder: Where its payload lies.
         sample: Rows of inputs by name, such as those of the test split.
         host: This machine, as `probe` found it.
-        batches: Batch sizes to time.
+        batches: Batch sizes to time; of a slow network, those that can be timed in `LONGEST_TIMING_S`.
         threads: Thread counts to time; without any, one and all physical cores.
         seconds: About how long to time; counting and child processes come on top.
         seed: Of the order of the measurements.
 
     Errors: CannotMeasure when it cannot be loaded, run or counted here.
     """
+    taken = _affordable(batches, _seconds_per_row(variant, folder, sample))
     return profiles(
-        [(variant, folder)], sample, host, batches=batches, threads=threads, seconds=seconds, seed=seed
+        [(variant, folder)], sample, host, batches=taken, threads=threads, seconds=seconds, seed=seed
     )[0]
+
+
+def _seconds_per_row(variant: Variant, folder: Path, sample: Mapping[str, NDArray[Any]]) -> float:
+    row = batch_of(sample, 1)
+    session = load(folder, variant, threads=1)
+    try:
+        session.run(row)
+        begun = time.perf_counter()
+        session.run(row)
+        return time.perf_counter() - begun
+    finally:
+        session.close()
+
+
+def _affordable(batches: Sequence[int], seconds_per_row: float) -> tuple[int, ...]:
+    """The smallest batch, and larger ones while all calls of all cells fit into the time.
+
+    >>> _affordable((1, 2, 4, 8, 16, 32, 64), 1e-4), _affordable((1, 2, 4, 8, 16, 32, 64), 0.014)
+    ((1, 2, 4, 8, 16, 32, 64), (1, 2, 4, 8, 16, 32))
+    """
+    taken: list[int] = []
+    needed_s = 0.0
+    for batch in sorted(batches):
+        needed_s += batch * seconds_per_row * _CALLS_PER_BATCH
+        if taken and needed_s > LONGEST_TIMING_S:
+            break
+        taken.append(batch)
+    return tuple(taken)
 
 
 def profiles(
