@@ -71,7 +71,8 @@ bench: $(SENTINELS)/dev ## the benchmarks; results go to benchmarks/results/
 	@$(BIN)/python benchmarks/run.py
 
 docs: $(SENTINELS)/dev ## the reference, from the docstrings, into build/docs
-	@$(BIN)/pdoc tradewind --output-directory build/docs
+	@$(BIN)/pdoc --output-directory build/docs \
+	  tradewind.loop tradewind.domain tradewind.decide tradewind.lab tradewind.run tradewind.files tradewind.show.report
 
 clean: ## remove the environment and everything that was made
 	rm -rf $(VENV) build runs
