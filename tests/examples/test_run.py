@@ -43,7 +43,7 @@ def outputs_of(ran, variant, inputs_file, tmp_path):
         "engines.verify_golden(folder, variant, session)\n"
         "inputs = dict(np.load(sys.argv[2], allow_pickle=False))\n"
         "rows = len(next(iter(inputs.values())))\n"
-        "parts = [session.run({k: v[i : i + 256] for k, v in inputs.items()}) for i in range(0, rows, 256)]\n"
+        "parts = [session.run({k: v[i : i + 64] for k, v in inputs.items()}) for i in range(0, rows, 64)]\n"
         "np.savez(sys.argv[3], **{k: np.concatenate([p[k] for p in parts]) for k in parts[0]})\n"
     )
     folder = ran.folder / "variants" / variant.id
@@ -87,8 +87,10 @@ def test_the_quality_that_was_judged_is_the_quality_that_another_library_finds(
     before = judge(split.labels, outputs_of(ran, baseline, inputs, tmp_path))
     judgement = plan.variant.judgement
     assert judgement.rows == split.rows
-    assert found == pytest.approx(judgement.value, abs=1e-4)
-    assert before == pytest.approx(judgement.baseline, abs=1e-4)
+    # Another number of threads rounds sums differently, which may turn the odd row that stands on the edge.
+    edge = max(1e-4, 3.0 / split.rows)
+    assert found == pytest.approx(judgement.value, abs=edge)
+    assert before == pytest.approx(judgement.baseline, abs=edge)
     assert before - found <= plan.goal.quality.max_drop
     assert judgement.within
     assert judgement.low <= judgement.value <= judgement.high
