@@ -27,6 +27,8 @@ def status(capsys, *arguments):
 def start(project, *arguments, **options):
     return subprocess.Popen(
         [*COMMAND, *arguments],
+        # A shell that starts tests in the background has them ignore Ctrl-C; a user's terminal has not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         cwd=project,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -105,6 +105,9 @@ def _status(arguments: list[str]) -> int:
     usage_error: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
     try:
         result = typer.main.get_command(app).main(arguments, prog_name="tradewind", standalone_mode=False)
+        if result == 130:
+            # The parser turns Ctrl-C into a silent exit status.
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except usage_error as error:
         path = error.ctx.command_path if error.ctx else "tradewind"
