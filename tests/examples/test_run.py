@@ -139,22 +139,18 @@ def test_every_engine_was_tried_and_every_candidate_is_accounted_for(front):
 
 
 def test_no_variant_on_the_front_is_beaten_in_everything(front):
-    def figures(profile):
+    def paces(profile):
         best = max(point.batch / point.low_s for point in profile.curve)
-        return np.array(
-            [
-                profile.variant.judgement.value,
-                -profile.latency_s(1, 1),
-                best,
-                -profile.peak_memory_bytes,
-                -profile.variant.size_bytes,
-            ]
-        )
+        memory, size = profile.peak_memory_bytes, profile.variant.size_bytes
+        return np.array([1.0 / profile.latency_s(1, 1), best, 1.0 / memory, 1.0 / size])
 
     members = [front.profile(identity) for identity in front.pareto]
     for one in members:
         for other in front.profiles:
-            assert not np.all(figures(other) > figures(one)), (one.variant.name, other.variant.name)
+            # What differs by less than two measurements of the same thing is no difference.
+            faster = paces(other) / paces(one) > 1.0 + one.noise
+            better = other.variant.judgement.value > one.variant.judgement.value
+            assert not (better and faster.all()), (one.variant.name, other.variant.name)
 
 
 def test_the_plan_meets_the_goal_and_its_cost_is_the_sum_of_its_parts(plan):
