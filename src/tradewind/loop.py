@@ -6,7 +6,7 @@
     front = optimize(work, profile)       every variant that was measured here, and what failed
     plan = decide(work, front, today)     which variant, offer and layout; what it will do and cost
     observation = rehearse(work, plan)    the plan served on this machine, at a load scaled to it
-    correct(work, front, plan, observation)
+    story = correct(work, front, plan, observation)
 
 `run` is these lines. Each verb keeps its result by the content of what it read (see `files.steps`), so the
 second run redoes only what changed and a killed one goes on where it was. The verbs import their rooms when
@@ -131,7 +131,7 @@ class Work:
 
 
 def run(work: Work, *, today: str) -> Planned | Observed | Replanned:
-    """The whole loop. Errors: NoPlan with the nearest plans, after the results so far were written."""
+    """The whole loop. When nothing meets the goal it ends with the plan, which holds the nearest answers."""
     with work.folder.alone():
         variant = original(work)
         profile = profile_original(work, variant)

@@ -13,8 +13,8 @@ def silence_telemetry() -> None:
     """Keeps openvino, nncf and onnxruntime from phoning home; call it before they are imported.
 
     The first two send usage events through the package openvino_telemetry, and work without it when it cannot
-    be imported; so it is made unimportable in this process. ONNX Runtime collects events in a database in the
-    user's home and uploads them (seen in 1.32 on Linux) unless its environment variable says otherwise.
+    be imported; so it is made unimportable in this process. ONNX Runtime keeps events in a database in the
+    user's home (seen in 1.32 on Linux) for its uploader, unless its environment variable says otherwise.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     modules: dict[str, Any] = sys.modules
