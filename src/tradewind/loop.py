@@ -57,13 +57,13 @@ __all__ = [
     "story",
 ]
 
-REHEARSAL_S: Final = 8.0
+REHEARSAL_S: Final = 7.0
 """How long the rehearsal is measured: long enough for a p99 at a few hundred requests per second."""
-WARM_UP_S: Final = 2.0
+WARM_UP_S: Final = 1.0
 CONNECTIONS: Final = 64
 MOST_CONNECTIONS: Final = 1024
 """Keep-alive connections of the rehearsal, at least and at most."""
-PROFILE_S: Final = 2.0
+PROFILE_S: Final = 1.5
 """Time budget for measuring one network over batches and threads."""
 ENGINE_LIBRARIES: Final = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino", "nncf", "numpy")
 

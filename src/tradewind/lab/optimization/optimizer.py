@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["optimize"]
 
 BATCHES: Final = (1, 2, 4, 8, 16, 32, 64)
-MEASURE_S: Final = 6.0
+MEASURE_S: Final = 4.0
 """For a network whose calls are short; each cell is measured at least a few times all the same."""
 LONGEST_MEASURE_S: Final = 30.0
 """Large batches are left out until the calls that each cell needs fit into about this time."""
