@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
-from tradewind.domain.noun import Cloud, Noun, Purchase
+from tradewind.domain.noun import Capability, Cloud, Noun, Purchase
 
-__all__ = ["CLOUDS", "PERCENTILES", "DataAt", "Goal", "Load", "Quality", "Serve"]
+__all__ = ["CLOUDS", "PERCENTILES", "DataAt", "Footprint", "Goal", "Load", "Quality", "Serve"]
 
 CLOUDS: Final[tuple[Cloud, ...]] = ("aws", "azure", "gcp")
 PERCENTILES: Final = ("p50", "p90", "p95", "p99")
@@ -26,6 +26,8 @@ def _quantity(dimension: str, description: str) -> msgspec.Meta:
 Seconds = Annotated[float, _quantity("time", 'a time such as "20 ms"')]
 Bytes = Annotated[float, _quantity("bytes", 'a size such as "16 GiB"')]
 Rate = Annotated[float, _quantity("rate", 'a rate such as "2000 rps"')]
+Usd = Annotated[float, _quantity("money", 'money such as "2000 usd"')]
+UsdPerHour = Annotated[float, _quantity("money_per_hour", 'money such as "0.12 usd/h"')]
 UsdPerMonth = Annotated[float, _quantity("money_per_month", 'money such as "500 usd/month"')]
 
 
@@ -117,6 +119,25 @@ SCHEMES: Final[dict[str, Cloud]] = {
 }
 
 
+class Footprint(Noun, frozen=True, kw_only=True):
+    """Where the user's systems are today. In the file: `footprint: aws`, or the keys below.
+
+    Being elsewhere costs what the user states for switching, spread over `months`, and the transfer of
+    `traffic` from there each month: lock-in as money in the plan, never a hidden score.
+    """
+
+    shorthand: ClassVar[str] = "cloud"
+    cloud: Cloud
+    region: Annotated[str | None, msgspec.Meta(description="such as eu-west-1; without it, any of the cloud")] = (
+        None
+    )
+    switching_cost_usd: Usd = msgspec.field(default=0.0, name="switching_cost")
+    months: Annotated[
+        float, msgspec.Meta(gt=0.0, description="the months over which the switching cost is spread")
+    ] = 12.0
+    traffic_per_month_bytes: Bytes | None = msgspec.field(default=None, name="traffic_per_month")
+
+
 class Goal(Noun, frozen=True, kw_only=True):
     """What the user asks, as `goal.yaml` says it."""
 
@@ -154,6 +175,25 @@ class Goal(Noun, frozen=True, kw_only=True):
         msgspec.Meta(min_length=1, description="region names or patterns, such as europe-*"),
     ] = ("*",)
     purchase: Annotated[tuple[Purchase, ...], msgspec.Meta(min_length=1)] = ("on_demand", "spot")
+    jurisdiction: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="where the machines must stand by law, such as eu, us or a country like de"),
+    ] = ()
+    accelerator: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="machines with one of these accelerators only, such as H100 or L4"),
+    ] = ()
+    memory_bytes: Bytes | None = msgspec.field(default=None, name="memory")
+    """The least main memory of one machine."""
+    require: Annotated[
+        tuple[Capability, ...],
+        msgspec.Meta(description="capabilities that the cloud's managed service must have"),
+    ] = ()
+    footprint: Footprint | None = None
+    overlay: Annotated[
+        str | None,
+        msgspec.Meta(description="a file with your own discounts, prices, quotas and commitments"),
+    ] = None
     data_at: DataAt | None = None
     data_files: Annotated[
         tuple[str, ...],

@@ -6,10 +6,27 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Cloud", "Noun", "Origin", "Precision", "Purchase", "Range", "Rejected"]
+__all__ = ["Capability", "Cloud", "Noun", "Origin", "Precision", "Purchase", "Range", "Rejected"]
 
 Cloud = Literal["aws", "azure", "gcp"]
 Purchase = Literal["on_demand", "spot", "commit_1y", "commit_3y"]
+Capability = Literal[
+    "explainability",
+    "bias_detection",
+    "model_registry",
+    "data_labelling",
+    "hybrid",
+    "kubernetes",
+    "private_networking",
+    "tpu",
+    "customization",
+    "support",
+    "documentation",
+    "governance",
+    "collaboration",
+    "responsible_ai",
+]
+"""What a team may require of the service that trains or serves its network (`Goal.require`)."""
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 Origin = Literal["measured", "predicted", "quoted", "assumed"]

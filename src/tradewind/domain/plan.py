@@ -17,7 +17,9 @@ __all__ = ["Advice", "Candidate", "Change", "CostPart", "Event", "Miss", "Plan",
 class CostPart(Noun, frozen=True, kw_only=True):
     """One part of the monthly cost; the parts add up to the cost of the candidate."""
 
-    name: Literal["compute", "storage", "egress_internet", "egress_inter_region"]
+    name: Literal[
+        "compute", "managed_service", "storage", "egress_internet", "egress_inter_region", "footprint"
+    ]
     usd_per_month: float
     because: str
     """The multiplication in words: 2 x 0.0832 usd/h x 730 h."""

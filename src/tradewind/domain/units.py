@@ -15,7 +15,7 @@ from tradewind.domain.errors import UnitError, nearest
 
 __all__ = ["DIMENSIONS", "Dimension", "read", "show", "write"]
 
-Dimension = Literal["time", "bytes", "rate", "money", "money_per_month"]
+Dimension = Literal["time", "bytes", "rate", "money", "money_per_month", "money_per_hour"]
 
 HOURS_PER_MONTH: Final = 730.0
 """The clouds' own convention: 365 x 24 / 12."""
@@ -51,6 +51,7 @@ DIMENSIONS: Final[dict[Dimension, dict[str, float]]] = {
         "usd/day": HOURS_PER_MONTH / 24.0,
         "usd/year": 1.0 / 12.0,
     },
+    "money_per_hour": {"usd/h": 1.0, "usd/month": 1.0 / HOURS_PER_MONTH},
 }
 """Per dimension the known units, each with its size in the first, the base unit."""
 
@@ -60,6 +61,7 @@ _EXAMPLES: Final[dict[Dimension, str]] = {
     "rate": "2000 rps",
     "money": "500 usd",
     "money_per_month": "500 usd/month",
+    "money_per_hour": "0.12 usd/h",
 }
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%$/]*)\s*")

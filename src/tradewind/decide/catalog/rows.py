@@ -14,12 +14,19 @@ from tradewind.domain.noun import Cloud, Noun, Purchase
 
 __all__ = [
     "AcceleratorRow",
+    "CapabilityRow",
+    "EfficiencyRow",
     "InstanceRow",
+    "PartRow",
     "PriceRow",
     "QuarantineRow",
     "RegionRow",
+    "ServiceRegionRow",
+    "ServiceRow",
+    "SourceRow",
     "SpecRow",
     "StorageRow",
+    "StorageTierRow",
     "SurchargeRow",
     "TransferRow",
 ]
@@ -46,10 +53,11 @@ RegionName = Annotated[str, _says("the cloud's own name of the region")]
 
 
 class PriceRow(Noun, frozen=True, kw_only=True):
-    """What one machine type costs in one region under one purchase option (table `offers`)."""
+    """What one machine type costs in one region (or zone) under one purchase option (table `offers`)."""
 
     cloud: CloudName
     region: RegionName
+    zone: Annotated[str | None, _says("where a spot price holds; null when it holds for the whole region")] = None
     instance_type: Annotated[str, _says("the cloud's own name of the machine type")]
     purchase: Annotated[
         Purchase,
@@ -58,7 +66,19 @@ class PriceRow(Noun, frozen=True, kw_only=True):
         ),
     ]
     price_usd_per_hour: Annotated[float, _says("US dollars an hour for one machine, Linux, shared tenancy")]
-    source: Source
+    stated_price_usd: Annotated[float, _says("the price as the source states it, per stated_unit")]
+    stated_unit: Annotated[
+        str,
+        _says(
+            "hour; month (730 h); 1 year (8760 h) or 3 years (26280 h): the total of the term; "
+            "parts: the sum of table price_parts"
+        ),
+    ]
+    terms: Annotated[str | None, _says("what a commitment is and how it is paid; null for other prices")] = None
+    interruption: Annotated[
+        str | None, _says("the cloud's own class of how often such a spot machine is taken back, a month")
+    ] = None
+    source: Annotated[str, _says("the source, as table sources names it")]
     as_of: AsOfDay
     as_of_precision: Precision
     confidence: Annotated[
@@ -67,10 +87,42 @@ class PriceRow(Noun, frozen=True, kw_only=True):
     remark: Annotated[str | None, _says("what is unusual about this price and why it is believed")] = None
 
 
-class InstanceRow(Noun, frozen=True, kw_only=True):
-    """What a machine type has, as freely licensed lists state it (table `instances`).
+class PartRow(Noun, frozen=True, kw_only=True):
+    """A part of a price that was composed: processor, memory, accelerator, disk (table `price_parts`)."""
 
-    Null where only `specs` states it; loading fills these from there.
+    cloud: CloudName
+    region: RegionName
+    instance_type: Annotated[str, _says("the machine type that the part belongs to")]
+    purchase: Annotated[Purchase, _says("as in offers")]
+    part: Annotated[str, _says("what it is, such as n1-standard-8, T4 or TPU-v5e chip")]
+    quantity: Annotated[float, _says("how many of its unit the machine has")]
+    unit: Annotated[str, _says("machine, accelerator, vCPU, GiB of memory or GiB of disk")]
+    usd_per_unit_hour: Annotated[float, _says("US dollars an hour for one unit")]
+    source: Annotated[str, _says("the source, as table sources names it")]
+    as_of: AsOfDay
+
+
+class SourceRow(Noun, frozen=True, kw_only=True):
+    """Where facts come from: one row a published file or answer (table `sources`)."""
+
+    source: Annotated[str, _says("the name by which rows of other tables call it")]
+    publisher: Annotated[str, _says("who collected or published it")]
+    file: Annotated[str, _says("the file as it was read, or the address that was asked")]
+    sha256: Annotated[str | None, _says("hash of the bytes that were read")]
+    as_of: AsOfDay
+    licence: Annotated[str, _says("under which it may be used")]
+    locator: Annotated[
+        str | None,
+        _says("where in the file a price stands, with {cloud}, {region}, {instance_type} and {key} filled in"),
+    ]
+    read_as: Annotated[str, _says("what was done with what it states, in one sentence")]
+    rows: Annotated[int, _says("how many rows of all tables name it")]
+
+
+class InstanceRow(Noun, frozen=True, kw_only=True):
+    """What a machine type has, as freely licensed lists state it (table `shapes`).
+
+    Null where only `specs` states it; the view `instances` joins the two.
     """
 
     cloud: CloudName
@@ -80,10 +132,17 @@ class InstanceRow(Noun, frozen=True, kw_only=True):
     memory_bytes: Annotated[float | None, _says("main memory in bytes")]
     accelerator: Annotated[str | None, _says("name in table accelerators; null when there is none")]
     accelerator_count: Annotated[float, _says("accelerators in the machine; a fraction for a slice of one")]
+    accelerator_link: Annotated[
+        str | None, _says("what joins the accelerators of this machine; null: unknown or a single one")
+    ] = None
     network_gbps: Annotated[float | None, _says("baseline bandwidth, summed over network cards, in Gbit/s")]
+    network_peak_gbps: Annotated[float | None, _says("burst bandwidth, summed over network cards")] = None
+    efa: Annotated[bool | None, _says("whether machines can bypass the kernel to reach each other")] = None
     local_disk_bytes: Annotated[
         float | None, _says("disk inside the machine, in bytes; 0 when there is none")
     ]
+    local_disk_kind: Annotated[str | None, _says("nvme or other; null: unknown or none")] = None
+    vcpus_from: Annotated[str | None, _says("where vcpus is from when it is not from source")] = None
     source: Source
     as_of: AsOfDay
 
@@ -158,20 +217,65 @@ class AcceleratorRow(Noun, frozen=True, kw_only=True):
     remark: Annotated[str | None, _says("what the source adds to its confidence")]
 
 
+class EfficiencyRow(Noun, frozen=True, kw_only=True):
+    """How much of a data sheet was reached in a measurement (table `efficiency`)."""
+
+    accelerator: Annotated[str, _says("name in table accelerators")]
+    machine: Annotated[str | None, _says("the machine type on which it was measured")]
+    figure: Annotated[
+        str, _says("host_to_device, peer_to_peer, memory_bandwidth, or a data type: the matmul rate")
+    ]
+    measured: Annotated[float, _says("bytes per second, or operations per second for a data type")]
+    datasheet: Annotated[float | None, _says("the data sheet's figure in the same unit")]
+    fraction: Annotated[float | None, _says("measured / datasheet")]
+    source: Source
+    as_of: AsOfDay
+    confidence: Annotated[str, _says("A: measured and published with its method; B, C: less")]
+
+
 class StorageRow(Noun, frozen=True, kw_only=True):
-    """Keeping data in an object store's standard tier, first volume step (table `storage`)."""
+    """A price of keeping or touching stored data, one row a step of the monthly volume (table `storage`)."""
 
     cloud: CloudName
     region: RegionName
-    service: Annotated[str, _says("such as S3")]
-    tier: Annotated[str, _says("such as Standard")]
-    usd_per_gb_month: Annotated[float, _says("per GB (1e9 bytes) and month")]
+    service: Annotated[str, _says("S3, Blob Storage, Cloud Storage, EBS, Persistent Disk, ...")]
+    tier: Annotated[str, _says("the cloud's name of the class, with its redundancy: Standard, Cool LRS, gp3")]
+    item: Annotated[
+        str,
+        _says(
+            "storage, write_requests, read_requests, list_requests, other_requests, transition, retrieval, "
+            "retrieval_requests, early_deletion, monitoring, iops, throughput, index"
+        ),
+    ]
+    detail: Annotated[str, _says("what the item needs to be told apart, such as expedited; else empty")] = ""
+    from_gb: Annotated[float, _says("GB (1e9 bytes) a month from which the step holds")] = 0.0
+    usd: Annotated[float, _says("US dollars per unit")]
+    unit: Annotated[
+        str, _says("GB-month, GB (1e9 bytes), 1000 requests, 1000 objects, IOPS-month, MB/s-month")
+    ]
     stated_price_usd: Annotated[float, _says("the price as published")]
-    stated_unit: Annotated[str, _says("the unit as published: GB or GiB-month; a GB is taken as 1e9 bytes")]
+    stated_unit: Annotated[str, _says("the unit as published; a GB is taken as 1e9 bytes")]
     source: Source
     as_of: AsOfDay
     as_of_precision: Precision
     confidence: Annotated[str, _says(_CONFIDENCE)]
+
+
+class StorageTierRow(Noun, frozen=True, kw_only=True):
+    """What a storage class is: how long data must stay, how fast they come (table `storage_tiers`)."""
+
+    cloud: CloudName
+    service: Annotated[str, _says("as in storage")]
+    tier: Annotated[str, _says("as in storage")]
+    kind: Annotated[str, _says("object, block, local_disk or data_lake")]
+    access: Annotated[str, _says("hot, cool, cold or archive; how often it is meant to be read")]
+    minimum_days: Annotated[
+        int | None, _says("data deleted earlier are charged as if they had stayed this long; null: not stated")
+    ]
+    first_byte: Annotated[str | None, _says("how long the first byte takes, as the cloud words it")]
+    about: Annotated[str, _says("what it is, in one line")]
+    source: Source
+    as_of: AsOfDay
 
 
 class TransferRow(Noun, frozen=True, kw_only=True):
@@ -185,6 +289,10 @@ class TransferRow(Noun, frozen=True, kw_only=True):
             "internet (to users), inter_region (to another region of the cloud) or inter_zone (inside a region)"
         ),
     ]
+    to: Annotated[
+        str,
+        _says("the region or part of the world that the data go to; * for all that have no row of their own"),
+    ] = "*"
     from_gb: Annotated[
         float, _says("GB (1e9 bytes) in a month from which the step holds, until the next one")
     ]
@@ -207,12 +315,56 @@ class RegionRow(Noun, frozen=True, kw_only=True):
     place_group: Annotated[
         str | None, _says("europe, us, northamerica, southamerica, asia, australia, africa, me or china")
     ]
+    country: Annotated[str | None, _says("ISO 3166-1 code of the country it stands in, such as DE")]
+    jurisdictions: Annotated[
+        tuple[str, ...],
+        _says("bodies of law it stands under: the country's code in lower case, and eu, eea or gdpr"),
+    ]
     grid_gco2e_per_kwh: Annotated[float | None, _says("grams of CO2 equivalent per kWh of the local grid")]
     carbon_free_share: Annotated[float | None, _says("share of carbon-free electricity, 0 to 1")]
     machine_types: Annotated[int, _says("how many machine types have a price here")]
-    source: Source
+    source: Annotated[str, _says("who states place and carbon")]
     as_of: AsOfDay
     as_of_precision: Precision
+
+
+class ServiceRow(Noun, frozen=True, kw_only=True):
+    """A managed service (table `services`)."""
+
+    cloud: CloudName
+    service: Annotated[str, _says("SageMaker, Azure Machine Learning, Vertex AI, Lake Formation, ...")]
+    kind: Annotated[str, _says("machine_learning or data_lake")]
+    about: Annotated[str, _says("what it is, in one line")]
+    surcharge_low: Annotated[float | None, _says("managed over bare price, lowest known; null: no source")]
+    surcharge_likely: Annotated[float | None, _says("median of the known ones; null: no source")]
+    surcharge_high: Annotated[float | None, _says("highest known; null: no source")]
+    spot: Annotated[bool | None, _says("whether it runs on spot machines; null: unknown")]
+    autoscaling: Annotated[bool | None, _says("whether it scales serving by itself; null: unknown")]
+    price_note: Annotated[str | None, _says("what else it charges, in the vendor's words; null: no source")]
+    source: Source
+    as_of: AsOfDay
+
+
+class CapabilityRow(Noun, frozen=True, kw_only=True):
+    """Whether a managed service has what a team may require (table `capabilities`)."""
+
+    cloud: CloudName
+    service: Annotated[str, _says("as in services")]
+    capability: Annotated[str, _says("a word of `require` in a goal")]
+    supported: Annotated[bool | None, _says("null: no source says")]
+    how: Annotated[str | None, _says("the feature that gives it, in one line")]
+    source: Annotated[str | None, _says("the vendor's page that says so")]
+    as_of: Annotated[str | None, _says("ISO day on which the page said so")]
+
+
+class ServiceRegionRow(Noun, frozen=True, kw_only=True):
+    """A region in which a managed service exists (table `service_regions`)."""
+
+    cloud: CloudName
+    service: Annotated[str, _says("as in services")]
+    region: RegionName
+    source: Source
+    as_of: AsOfDay
 
 
 class SurchargeRow(Noun, frozen=True, kw_only=True):
@@ -236,9 +388,13 @@ class QuarantineRow(Noun, frozen=True, kw_only=True):
     of_table: Annotated[str, _says("the table it would have been in")]
     cloud: Annotated[str, _says("cloud")]
     region: Annotated[str, _says("region")]
-    item: Annotated[str, _says("machine type, service or accelerator")]
+    zone: Annotated[str | None, _says("zone; null when it is of the whole region")] = None
+    instance_type: Annotated[str | None, _says("machine type; null for rows of other tables")] = None
+    item: Annotated[str, _says("machine type, service, accelerator, ...")]
     purchase: Annotated[str, _says("purchase option, kind or tier; empty where there is none")]
-    price_usd: Annotated[float | None, _says("the price as published; null when it is no number")]
+    price_usd: Annotated[
+        float | None, _says("the price as it would have been used: per hour for machines; null when no number")
+    ]
     invariant: Annotated[str, _says("the rule that it breaks")]
     reason: Annotated[str, _says("what is wrong, in one line")]
     source: Annotated[str, _says("as the list states it")]
