@@ -29,6 +29,7 @@ from tradewind.domain.errors import NoPlan
 from tradewind.domain.estimate import Observation
 from tradewind.domain.goal import Goal
 from tradewind.domain.host import Host
+from tradewind.domain.overlay import Overlay
 from tradewind.domain.plan import Event, Plan
 from tradewind.domain.profile import Front, Profile
 from tradewind.domain.story import Observed, Planned, Replanned
@@ -40,6 +41,7 @@ from tradewind.files.steps import Progress, Steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tradewind.decide.catalog import Catalog
     from tradewind.lab.models import Data, Metric
 
 __all__ = [
@@ -234,9 +236,8 @@ def decide(work: Work, front: Front, *, today: str) -> Plan:
 
     def search() -> Plan:
         from tradewind.decide import catalog, planning, prediction
-        from tradewind.run import market
 
-        offers = catalog.offers(work.goal, market.load_catalog(), today)
+        offers = catalog.offers(work.goal, _catalog(work, today), today)
         return planning.plan(
             work.goal,
             front,
@@ -247,7 +248,13 @@ def decide(work: Work, front: Front, *, today: str) -> Plan:
             seed=work.goal.seed,
         )
 
-    reads = {"goal": work.goal, "front": front, "catalog": _catalog_content(), "today": today}
+    reads = {
+        "goal": work.goal,
+        "front": front,
+        "catalog": _catalog_content(),
+        "overlay": _overlay(work),
+        "today": today,
+    }
     plan = work.steps.do("plan", reads, Plan, search)
     nouns.write(work.folder.path / "plan.json", plan)
     return plan
@@ -321,12 +328,17 @@ def correct(work: Work, front: Front, plan: Plan, observation: Observation) -> O
 
     def search() -> Plan:
         from tradewind.decide import catalog, planning
-        from tradewind.run import market
 
-        offers = catalog.offers(work.goal, market.load_catalog(), plan.today)
+        offers = catalog.offers(work.goal, _catalog(work, plan.today), plan.today)
         return planning.replan(plan, observation, front, offers, plan.calibration, seed=work.goal.seed)
 
-    reads = {"plan": plan, "observation": observation, "front": front}
+    reads = {
+        "plan": plan,
+        "observation": observation,
+        "front": front,
+        "catalog": _catalog_content(),
+        "overlay": _overlay(work),
+    }
     replanned = work.steps.do("replan", reads, Plan, search)
     nouns.write(work.folder.path / "replan.json", replanned)
     return Replanned(**seen, replanned=replanned)
@@ -390,11 +402,25 @@ def _identity() -> dict[str, Any]:
     return {"machine": platform.machine(), "cpu": model, "cores": len(os.sched_getaffinity(0))}
 
 
-def _catalog_content() -> dict[str, str]:
-    """The shipped snapshot, by the content of its files."""
-    from tradewind.files import package_data
+def _catalog(work: Work, today: str) -> Catalog:
+    """The current catalogue with the user's overlay, if the goal names one."""
+    from tradewind.decide import catalog
+    from tradewind.run import market
 
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(package_data("catalog").glob("*.parquet"))
-    }
+    found = market.load_catalog()
+    overlay = _overlay(work)
+    return found if overlay is None else catalog.with_overlay(found, overlay, today)
+
+
+def _overlay(work: Work) -> Overlay | None:
+    if work.goal.overlay is None:
+        return None
+    return nouns.read(work.source / work.goal.overlay, Overlay)
+
+
+def _catalog_content() -> dict[str, str]:
+    """The current snapshot, by the content of its index, which holds the hash of every file."""
+    from tradewind.run import market
+
+    index = market.current() / "snapshot.json"
+    return {"snapshot": hashlib.sha256(index.read_bytes()).hexdigest()}

@@ -183,12 +183,15 @@ STORAGE = (
 )
 
 
-def transfer(cloud: Any, region: str, kind: str, *tiers: tuple[float, float]) -> tuple[TransferPrice, ...]:
+def transfer(
+    cloud: Any, region: str, kind: str, *tiers: tuple[float, float], to: str = "*"
+) -> tuple[TransferPrice, ...]:
     return tuple(
         TransferPrice(
             cloud=cloud,
             region=region,
             kind=kind,
+            to=to,
             from_gb=start,
             usd_per_gb=price,
             source="by hand",

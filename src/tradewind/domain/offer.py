@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from tradewind.domain.noun import Cloud, Noun, Purchase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
 
-__all__ = ["Offer", "Offers", "StoragePrice", "TransferPrice"]
+__all__ = ["Keyed", "Offer", "Offers", "StoragePrice", "TransferPrice"]
 
 
 class Offer(Noun, frozen=True, kw_only=True):
@@ -107,6 +107,16 @@ class TransferPrice(Noun, frozen=True, kw_only=True):
     as_of: str
 
 
+class Keyed:
+    """A column that depends on a key: its values by key, an array of numbers or a sequence of anything else."""
+
+    __slots__ = ("key", "values")
+
+    def __init__(self, key: str, values: Any) -> None:
+        self.key = key
+        self.values = values
+
+
 class Offers:
     """Offers as columns, so that a whole catalogue is filtered and priced at once.
 
@@ -114,13 +124,18 @@ class Offers:
     distinct values of the column, because a hundred thousand offers share a few thousand words; `offers[name]`
     gives the values themselves as an object array with None for unknown. The order of the rows is part of the
     value: equal inputs give equal order. `storage` and `transfer` are the prices that go with the regions.
+
+    Most columns depend on less than the row: the memory on the machine type, the country on the region. Such a
+    column may be given `Keyed`: the values of each machine type, and one array of keys for all of these
+    columns. It is spread over the rows when it is first asked for.
     """
 
     def __init__(
         self,
-        numbers: Mapping[str, np.ndarray],
-        words: Mapping[str, tuple[np.ndarray, tuple[object, ...]]],
+        numbers: Mapping[str, np.ndarray | Keyed],
+        words: Mapping[str, tuple[np.ndarray, tuple[object, ...]] | Keyed],
         *,
+        keys: Mapping[str, np.ndarray] | None = None,
         storage: tuple[StoragePrice, ...] = (),
         transfer: tuple[TransferPrice, ...] = (),
         snapshot: str = "",
@@ -128,46 +143,69 @@ class Offers:
         missing = [name for name in Offer.__struct_fields__ if name not in numbers and name not in words]
         if missing:
             raise ValueError(f"columns are missing: {', '.join(missing)}")
-        sizes = {name: len(column) for name, column in numbers.items()}
-        sizes |= {name: len(codes) for name, (codes, _) in words.items()}
-        if len(set(sizes.values())) != 1:
-            raise ValueError(f"columns differ in length: {sizes}")
+        self._keys = dict(keys or {})
         self._numbers = dict(numbers)
         self._words = dict(words)
-        self._decoded: dict[str, np.ndarray] = {}
+        self._spread: dict[str, np.ndarray] = {}
+        self._coded: dict[str, tuple[np.ndarray, tuple[Any, ...]]] = {}
         self.storage = storage
         self.transfer = transfer
         self.snapshot = snapshot
+        sizes = {name: len(column) for name, column in self._keys.items()}
+        sizes |= {name: len(column) for name, column in numbers.items() if not isinstance(column, Keyed)}
+        sizes |= {name: len(column[0]) for name, column in words.items() if not isinstance(column, Keyed)}
+        if len(set(sizes.values())) != 1:
+            raise ValueError(f"columns differ in length: {sizes}")
+        self._size = next(iter(sizes.values()))
 
     def __len__(self) -> int:
-        return len(self._numbers["price_usd_per_hour"])
+        return self._size
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name in self._numbers:
-            return self._numbers[name]
-        if name not in self._decoded:
-            codes, values = self._words[name]
-            self._decoded[name] = _objects(values)[codes]
-        return self._decoded[name]
+        if name not in self._spread:
+            if name in self._numbers:
+                column = self._numbers[name]
+                values = column.values[self._keys[column.key]] if isinstance(column, Keyed) else column
+            else:
+                codes, distinct = self.coded(name)
+                values = _objects(distinct)[codes]
+            self._spread[name] = values
+        return self._spread[name]
 
     def __iter__(self) -> Iterator[Offer]:
         return (self.offer(index) for index in range(len(self)))
 
     def coded(self, name: str) -> tuple[np.ndarray, tuple[Any, ...]]:
         """A column that is not of numbers: (n,) codes, and the distinct values that they mean."""
-        return self._words[name]
+        if name not in self._coded:
+            column = self._words[name]
+            if isinstance(column, Keyed):
+                of_key, distinct = _codes(column.values)
+                self._coded[name] = of_key[self._keys[column.key]], distinct
+            else:
+                self._coded[name] = column
+        return self._coded[name]
 
     def offer(self, index: int) -> Offer:
         """The offer of one row, as a noun."""
-        fields: Any = {name: _plain(name, column[index]) for name, column in self._numbers.items()}
-        fields |= {name: values[int(codes[index])] for name, (codes, values) in self._words.items()}
+        fields: dict[str, Any] = {}
+        for name, column in self._numbers.items():
+            place = self._keys[column.key][index] if isinstance(column, Keyed) else index
+            values = column.values if isinstance(column, Keyed) else column
+            fields[name] = _plain(name, values[place])
+        for name, words in self._words.items():
+            if isinstance(words, Keyed):
+                fields[name] = words.values[int(self._keys[words.key][index])]
+            else:
+                fields[name] = words[1][int(words[0][index])]
         return Offer(**fields)
 
     def take(self, rows: np.ndarray) -> Offers:
         """The offers of some rows (a boolean mask or indices), in that order."""
         return Offers(
-            {name: column[rows] for name, column in self._numbers.items()},
-            {name: (codes[rows], values) for name, (codes, values) in self._words.items()},
+            {n: column if isinstance(column, Keyed) else column[rows] for n, column in self._numbers.items()},
+            {n: c if isinstance(c, Keyed) else (c[0][rows], c[1]) for n, c in self._words.items()},
+            keys={name: keys[rows] for name, keys in self._keys.items()},
             storage=self.storage,
             transfer=self.transfer,
             snapshot=self.snapshot,
@@ -175,13 +213,14 @@ class Offers:
 
     def replace(
         self,
-        numbers: Mapping[str, np.ndarray] | None = None,
-        words: Mapping[str, tuple[np.ndarray, tuple[object, ...]]] | None = None,
+        numbers: Mapping[str, np.ndarray | Keyed] | None = None,
+        words: Mapping[str, tuple[np.ndarray, tuple[object, ...]] | Keyed] | None = None,
     ) -> Offers:
         """The same offers with other columns in the place of some."""
         return Offers(
             {**self._numbers, **(numbers or {})},
             {**self._words, **(words or {})},
+            keys=self._keys,
             storage=self.storage,
             transfer=self.transfer,
             snapshot=self.snapshot,
@@ -199,17 +238,24 @@ class Offers:
         """Columns from nouns."""
         import numpy as np
 
-        numbers: dict[str, np.ndarray] = {}
-        words: dict[str, tuple[np.ndarray, tuple[object, ...]]] = {}
+        numbers: dict[str, np.ndarray | Keyed] = {}
+        words: dict[str, tuple[np.ndarray, tuple[object, ...]] | Keyed] = {}
         for name in Offer.__struct_fields__:
             values = [getattr(offer, name) for offer in offers]
             if name in NUMBERS:
                 numbers[name] = np.array([np.nan if v is None else float(v) for v in values], dtype=float)
             else:
-                distinct: dict[object, int] = {}
-                codes = [distinct.setdefault(value, len(distinct)) for value in values]
-                words[name] = np.array(codes, dtype=np.int64), tuple(distinct)
+                words[name] = _codes(values)
         return cls(numbers, words, storage=storage, transfer=transfer, snapshot=snapshot)
+
+
+def _codes(values: Sequence[object]) -> tuple[np.ndarray, tuple[object, ...]]:
+    """Codes in the order of first appearance, and the distinct values."""
+    import numpy as np
+
+    distinct: dict[object, int] = {}
+    codes = [distinct.setdefault(value, len(distinct)) for value in values]
+    return np.array(codes, dtype=np.int64), tuple(distinct)
 
 
 def _objects(values: tuple[object, ...]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Quantities with units: the only place that reads "20 ms", "16 GiB", "2000 rps" or "500 usd/month".
 
 Inside, every quantity is a float in the base unit of its dimension (seconds, bytes, requests per
-second, US dollars, US dollars per month). `write` gives the exact text that `read` turns back into the
+second, US dollars, US dollars per month or hour). `write` gives the exact text that `read` turns back into the
 same float; `show` gives the short text that people like to read.
 """
 
@@ -116,7 +116,7 @@ def show(quantity: float, dimension: Dimension) -> str:
     >>> show(0.0213, "time"), show(22_700_000, "bytes"), show(412.5, "money_per_month")
     ('21.3 ms', '21.6 MiB', '412 usd/month')
     """
-    if dimension in ("money", "money_per_month", "rate"):
+    if dimension in ("money", "money_per_month", "money_per_hour", "rate"):
         unit = next(iter(DIMENSIONS[dimension]))
         return f"{_digits(quantity)} {unit}"
     shown = ("us", "ms", "s", "min", "h", "d") if dimension == "time" else _BINARY

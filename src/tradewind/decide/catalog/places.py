@@ -14,7 +14,7 @@
 
 The names are those that GCP gives its regions. Any other pattern is matched against the clouds' own region
 names with the shell's rules (`eu-west-?`, `*us*`). A place is geography, not law: `europe-*` holds London
-and Zurich, which are outside the European Union.
+and Zurich, which are outside the European Union; `jurisdictions` tells what law holds.
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ class PriceRow(Noun, frozen=True, kw_only=True):
 
     cloud: CloudName
     region: RegionName
-    zone: Annotated[str | None, _says("where a spot price holds; null when it holds for the whole region")] = None
+    zone: Annotated[
+        str | None, _says("where a spot price holds; null when it holds for the whole region")
+    ] = None
     instance_type: Annotated[str, _says("the cloud's own name of the machine type")]
     purchase: Annotated[
         Purchase,
@@ -74,7 +76,9 @@ class PriceRow(Noun, frozen=True, kw_only=True):
             "parts: the sum of table price_parts"
         ),
     ]
-    terms: Annotated[str | None, _says("what a commitment is and how it is paid; null for other prices")] = None
+    terms: Annotated[str | None, _says("what a commitment is and how it is paid; null for other prices")] = (
+        None
+    )
     interruption: Annotated[
         str | None, _says("the cloud's own class of how often such a spot machine is taken back, a month")
     ] = None
@@ -113,7 +117,12 @@ class SourceRow(Noun, frozen=True, kw_only=True):
     licence: Annotated[str, _says("under which it may be used")]
     locator: Annotated[
         str | None,
-        _says("where in the file a price stands, with {cloud}, {region}, {instance_type} and {key} filled in"),
+        _says(
+            "where in the file a price stands, with {cloud}, {region}, {instance_type} and {key} filled in"
+        ),
+    ]
+    keys: Annotated[
+        str | None, _says("what {key} is for each purchase option, as `purchase: key; purchase: key`")
     ]
     read_as: Annotated[str, _says("what was done with what it states, in one sentence")]
     rows: Annotated[int, _says("how many rows of all tables name it")]
@@ -251,7 +260,7 @@ class StorageRow(Noun, frozen=True, kw_only=True):
     from_gb: Annotated[float, _says("GB (1e9 bytes) a month from which the step holds")] = 0.0
     usd: Annotated[float, _says("US dollars per unit")]
     unit: Annotated[
-        str, _says("GB-month, GB (1e9 bytes), 1000 requests, 1000 objects, IOPS-month, MB/s-month")
+        str, _says("GB-month, GB (1e9 bytes), 1000 requests, 1000 objects, 1000 tags, IOPS-month, MB/s-month")
     ]
     stated_price_usd: Annotated[float, _says("the price as published")]
     stated_unit: Annotated[str, _says("the unit as published; a GB is taken as 1e9 bytes")]
@@ -270,7 +279,8 @@ class StorageTierRow(Noun, frozen=True, kw_only=True):
     kind: Annotated[str, _says("object, block, local_disk or data_lake")]
     access: Annotated[str, _says("hot, cool, cold or archive; how often it is meant to be read")]
     minimum_days: Annotated[
-        int | None, _says("data deleted earlier are charged as if they had stayed this long; null: not stated")
+        int | None,
+        _says("data deleted earlier are charged as if they had stayed this long; null: not stated"),
     ]
     first_byte: Annotated[str | None, _says("how long the first byte takes, as the cloud words it")]
     about: Annotated[str, _says("what it is, in one line")]
@@ -296,9 +306,19 @@ class TransferRow(Noun, frozen=True, kw_only=True):
     from_gb: Annotated[
         float, _says("GB (1e9 bytes) in a month from which the step holds, until the next one")
     ]
-    usd_per_gb: Annotated[float, _says("per GB (1e9 bytes); 0 in the free step")]
+    usd_per_gb: Annotated[
+        float,
+        _says(
+            "per GB (1e9 bytes), both ends together; 0 in the free step, and where the cloud says it is free"
+        ),
+    ]
     stated_price_usd: Annotated[float, _says("the price as published")]
-    stated_unit: Annotated[str, _says("the unit as published: GB or GiB; a GB is taken as 1e9 bytes")]
+    stated_unit: Annotated[
+        str,
+        _says(
+            "the unit as published: GB or GiB; at each end where both are charged; a GB is taken as 1e9 bytes"
+        ),
+    ]
     stated_region: Annotated[str, _says("the region for which it was published")]
     source: Source
     as_of: AsOfDay
@@ -393,7 +413,8 @@ class QuarantineRow(Noun, frozen=True, kw_only=True):
     item: Annotated[str, _says("machine type, service, accelerator, ...")]
     purchase: Annotated[str, _says("purchase option, kind or tier; empty where there is none")]
     price_usd: Annotated[
-        float | None, _says("the price as it would have been used: per hour for machines; null when no number")
+        float | None,
+        _says("the price as it would have been used: per hour for machines; null when no number"),
     ]
     invariant: Annotated[str, _says("the rule that it breaks")]
     reason: Annotated[str, _says("what is wrong, in one line")]

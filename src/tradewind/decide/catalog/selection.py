@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tradewind.decide.catalog.dates import is_day
+from tradewind.decide.catalog.jurisdictions import stands_in
+from tradewind.decide.catalog.managed import Managed, managed_services
 from tradewind.decide.catalog.places import GROUPS, matches
 from tradewind.decide.catalog.provenance import confidence_on
 from tradewind.domain.errors import InputError
 from tradewind.domain.noun import Cloud, Noun
-from tradewind.domain.offer import Offers
+from tradewind.domain.offer import NUMBERS, Keyed, Offer, Offers, StoragePrice, TransferPrice
 
 if TYPE_CHECKING:
+    from tradewind.decide.catalog.rows import CapabilityRow, SurchargeRow
     from tradewind.domain.goal import Goal
 
-__all__ = ["Catalog", "Region", "offers"]
+__all__ = ["Catalog", "Columns", "Region", "interruptions_per_hour", "offers"]
 
 
 class Region(Noun, frozen=True, kw_only=True):
@@ -30,30 +33,59 @@ class Region(Noun, frozen=True, kw_only=True):
     """City, state or country; None when no source says it."""
     group: str | None
     """A key of `places.GROUPS`."""
+    country: str | None = None
+    jurisdictions: tuple[str, ...] = ()
+    """The bodies of law it stands under, such as de, eu, gdpr."""
     machine_types: int
     """How many machine types have a price here; 0 for a region that is known only by other facts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Columns of equal length: arrays of numbers (NaN is unknown), and tuples of anything else."""
+
+    numbers: dict[str, np.ndarray]
+    words: dict[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
     """A dated snapshot of what the clouds rent out.
 
-    `everything` holds each valid offer as columns with its source, day and confidence, together with the
-    prices of storage and transfer; `as_of` is the newest day in it, `snapshot` its name.
+    Shapes: n prices, each with the number of its place (cloud, region, zone), of its machine (type) and of its
+    origin (purchase option, terms, source, day, confidence), whose columns are held once for each number.
+    `own` holds columns of the user's, such as quotas, (n,) each.
     """
 
-    everything: Offers
+    prices: np.ndarray
+    place: np.ndarray
+    machine: np.ndarray
+    origin: np.ndarray
+    places: Columns
+    machines: Columns
+    origins: Columns
     regions: tuple[Region, ...]
+    storage: tuple[StoragePrice, ...]
+    transfer: tuple[TransferPrice, ...]
+    capabilities: tuple[CapabilityRow, ...]
+    surcharges: tuple[SurchargeRow, ...]
     as_of: str
+    """The newest day of a price."""
+    snapshot: str
+    """The name of the snapshot: its newest day, and the first digits of the hash of its content."""
+    own: dict[str, np.ndarray] = field(default_factory=dict)
 
-    @property
-    def snapshot(self) -> str:
-        """The name of the snapshot: its newest day, and the first digits of the hash of its content."""
-        return self.everything.snapshot
+    def __len__(self) -> int:
+        return len(self.prices)
 
 
 def offers(goal: Goal, catalog: Catalog, today: str) -> Offers:
-    """The offers in the goal's clouds, regions and purchase options, in the catalogue's order.
+    """The offers that the goal allows, in the catalogue's order.
+
+    Allowed are its clouds, regions, jurisdictions and purchase options, machines with one of its accelerators and
+    enough memory, and clouds whose managed service has every capability that it requires; then the machines
+    are rented through that service, at its surcharge. A machine whose vCPUs or memory no source states cannot
+    be planned with and is left out.
 
     A region pattern is a cloud's own region name, a shell pattern over these names, or a part of the world
     in all clouds (`europe-*`, see `places`). Confidence counts age: a price that is more than a year old
@@ -61,43 +93,199 @@ def offers(goal: Goal, catalog: Catalog, today: str) -> Offers:
     elsewhere.
 
     Errors: InputError for a pattern without a region, with the nearest names; for a region that only
-    other clouds have; for regions and purchase options without a price.
+    other clouds have; for whatever leaves no offer, with what there would be.
     """
     if not is_day(today):
         raise InputError(f"today is {today!r}; write a day such as {catalog.as_of}")
+    managed = managed_services(goal.require, catalog.capabilities, catalog.surcharges, goal.clouds)
+    rows = _in_places(goal, catalog, managed)
+    rows = _of_machines(goal, catalog, rows)
+    rows = _under_purchase(goal, catalog, rows)
+    return _offers(catalog, rows, managed, today)
+
+
+def _in_places(goal: Goal, catalog: Catalog, managed: dict[Cloud, Managed]) -> np.ndarray:
+    """(n,) whether the offer is in a region that the goal allows. Errors: InputError."""
     chosen: set[tuple[str, str]] = set()
     for pattern in goal.regions:
         chosen |= {(region.cloud, region.name) for region in _regions(pattern, goal, catalog)}
-    columns = catalog.everything.columns
-    in_region = np.fromiter(
-        (key in chosen for key in zip(columns["cloud"], columns["region"], strict=True)),
-        dtype=bool,
-        count=len(catalog.everything),
-    )
-    wanted = in_region & np.isin(columns["purchase"].astype(str), goal.purchase)
+    chosen = _under_law(goal, catalog, chosen)
+    if goal.require:
+        chosen = {(cloud, name) for cloud, name in chosen if cloud in managed}
+    clouds, names = catalog.places.words["cloud"], catalog.places.words["region"]
+    allowed = np.array([pair in chosen for pair in zip(clouds, names, strict=True)], dtype=bool)
+    if not allowed.any():
+        raise InputError(
+            f"require: {', '.join(goal.require)}: no managed service in the goal's clouds and regions is known to "
+            'have all of it; tradewind catalog sql "select * from capabilities" says which has what'
+        )
+    return np.asarray(allowed[catalog.place])
+
+
+def _under_law(goal: Goal, catalog: Catalog, chosen: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The regions that stand under one of the goal's jurisdictions. Errors: InputError."""
+    known = {word for region in catalog.regions for word in region.jurisdictions}
+    asked = tuple(word.lower() for word in goal.jurisdiction)
+    lawful = {(r.cloud, r.name) for r in catalog.regions if stands_in(asked, r.jurisdictions, known)}
+    if not chosen & lawful:
+        raise InputError(
+            f"jurisdiction: none of the goal's regions stands in {', '.join(goal.jurisdiction)}; "
+            "allow other regions"
+        )
+    return chosen & lawful
+
+
+def _of_machines(goal: Goal, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
+    """The rows whose machine is described, big enough, and has what is asked. Errors: InputError."""
+    numbers, words = catalog.machines.numbers, catalog.machines.words
+    fits = ~np.isnan(numbers["vcpus"]) & ~np.isnan(numbers["memory_bytes"])
+    accelerators = np.array([name or "" for name in words["accelerator"]], dtype=object)
+    if goal.accelerator:
+        known = sorted({name for name in words["accelerator"] if name})
+        wanted: set[str] = set()
+        for asked in goal.accelerator:
+            meant = [name for name in known if _is_accelerator(asked, name)]
+            if not meant:
+                like = difflib.get_close_matches(asked, known, n=3, cutoff=0.4)
+                raise InputError(
+                    f"accelerator: {asked!r} is in no machine of the catalogue; the nearest are "
+                    f"{', '.join(like or known)}"
+                )
+            wanted |= set(meant)
+        fits &= np.array([name in wanted for name in accelerators], dtype=bool)
+    here = rows & fits[catalog.machine]
+    if goal.accelerator and not here.any():
+        raise InputError(
+            f"accelerator: no machine with {', '.join(goal.accelerator)} in the goal's clouds and regions; "
+            "allow other regions or accelerators"
+        )
+    if goal.memory_bytes is not None:
+        most = float(np.max(numbers["memory_bytes"][catalog.machine[here]], initial=0.0))
+        here &= (numbers["memory_bytes"] >= goal.memory_bytes)[catalog.machine]
+        if not here.any():
+            raise InputError(
+                f"memory: no machine in the goal's clouds and regions has {goal.memory_bytes / 2**30:.0f} GiB; "
+                f"the largest has {most / 2**30:.0f} GiB"
+            )
+    return here
+
+
+def _is_accelerator(asked: str, name: str) -> bool:
+    """Whether a user who writes `asked` means this accelerator: its name, or the beginning before a hyphen.
+
+    >>> _is_accelerator("h100", "H100-SXM"), _is_accelerator("A10", "A100-40GB"), _is_accelerator("v5e", "TPU-v5e")
+    (True, False, True)
+    """
+    asked, name = asked.lower(), name.lower()
+    return name == asked or name.startswith(f"{asked}-") or name.endswith(f"-{asked}")
+
+
+def _under_purchase(goal: Goal, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
+    """The rows under one of the goal's purchase options. Errors: InputError."""
+    purchases = catalog.origins.words["purchase"]
+    allowed = np.array([purchase in goal.purchase for purchase in purchases], dtype=bool)
+    wanted = rows & allowed[catalog.origin]
+    forbidden = catalog.own.get("forbidden")
     if not wanted.any():
-        known = ", ".join(sorted(set(columns["purchase"][in_region])))
+        known = ", ".join(sorted({purchases[number] for number in np.unique(catalog.origin[rows])}))
         raise InputError(
             f"purchase: the catalogue has no price for {', '.join(goal.purchase)} in the goal's clouds and "
-            f"regions; it has {known} there"
+            f"regions; it has {known or 'none'} there"
         )
-    found = catalog.everything.take(wanted)
+    if forbidden is not None:
+        wanted &= ~forbidden
+        if not wanted.any():
+            raise InputError("overlay: it forbids every offer that the goal allows; allow some of them")
+    return wanted
+
+
+def _offers(catalog: Catalog, rows: np.ndarray, managed: dict[Cloud, Managed], today: str) -> Offers:
+    graded = tuple(
+        confidence_on(letter, as_of, today)
+        for letter, as_of in zip(
+            catalog.origins.words["confidence"], catalog.origins.words["as_of"], strict=True
+        )
+    )
+    classes = catalog.origins.words["interruption"]
+    rates = np.array([interruptions_per_hour(words) for words in classes], dtype=np.float64)
+    numbers: dict[str, np.ndarray | Keyed] = {
+        "price_usd_per_hour": catalog.prices[rows],
+        "interruptions_per_hour": Keyed("origin", rates),
+        "grid_gco2e_per_kwh": Keyed("place", catalog.places.numbers["grid_gco2e_per_kwh"]),
+    }
+    words: dict[str, tuple[np.ndarray, tuple[object, ...]] | Keyed] = {
+        "confidence": Keyed("origin", graded),
+        "interruption_class": Keyed("origin", classes),
+    }
+    for key, columns in (
+        ("machine", catalog.machines),
+        ("place", catalog.places),
+        ("origin", catalog.origins),
+    ):
+        for name in Offer.__struct_fields__:
+            if name in columns.numbers and name not in numbers:
+                numbers[name] = Keyed(key, columns.numbers[name])
+            elif name in columns.words and name not in words and name not in numbers:
+                words[name] = Keyed(key, columns.words[name])
+    numbers |= _through_services(catalog, managed, words)
+    count = int(np.count_nonzero(rows))
+    for name in Offer.__struct_fields__:
+        if name in catalog.own:
+            numbers[name] = catalog.own[name][rows]
+        elif name in NUMBERS and name not in numbers:
+            numbers[name] = np.full(count, _ABSENT.get(name, np.nan))
     return Offers(
-        {**found.columns, "confidence": _confidence(found, today)},
-        storage=found.storage,
-        transfer=found.transfer,
-        snapshot=found.snapshot,
+        numbers,
+        words,
+        keys={
+            "place": catalog.place[rows],
+            "machine": catalog.machine[rows],
+            "origin": catalog.origin[rows],
+        },
+        storage=catalog.storage,
+        transfer=catalog.transfer,
+        snapshot=catalog.snapshot,
     )
 
 
-def _confidence(found: Offers, today: str) -> np.ndarray:
-    graded = np.empty(len(found), dtype=object)
-    letters: dict[tuple[str, str], str] = {}
-    for index, key in enumerate(zip(found["confidence"], found["as_of"], strict=True)):
-        if key not in letters:
-            letters[key] = confidence_on(key[0], key[1], today)
-        graded[index] = letters[key]
-    return graded
+_ABSENT: Final = {"prepaid_machines": 0.0, "prepaid_usd_per_hour": 0.0}
+"""What a column of the overlay says where there is no overlay; else unknown."""
+
+
+def _through_services(
+    catalog: Catalog,
+    managed: dict[Cloud, Managed],
+    words: dict[str, tuple[np.ndarray, tuple[object, ...]] | Keyed],
+) -> dict[str, np.ndarray | Keyed]:
+    """The surcharge of each machine in the managed service of its cloud; puts the service's name into `words`."""
+    machines = list(
+        zip(catalog.machines.words["cloud"], catalog.machines.words["instance_type"], strict=True)
+    )
+    found = [managed[cloud].surcharge(name) if cloud in managed else None for cloud, name in machines]
+    words["managed_service"] = Keyed(
+        "machine", tuple(managed[cloud].service if cloud in managed else None for cloud, _ in machines)
+    )
+    words["managed_source"] = Keyed("machine", tuple(one.source if one else None for one in found))
+    return {
+        "managed_ratio": Keyed("machine", np.array([one.likely if one else np.nan for one in found])),
+        "managed_ratio_low": Keyed("machine", np.array([one.low if one else np.nan for one in found])),
+        "managed_ratio_high": Keyed("machine", np.array([one.high if one else np.nan for one in found])),
+    }
+
+
+_MONTHLY: Final = {"<5%": 0.025, "5-10%": 0.075, "10-15%": 0.125, "15-20%": 0.175, ">20%": 0.3}
+"""AWS's classes of the share of spot machines taken back in a month -> the middle of the class; the last is open,
+and its middle a guess."""
+
+
+def interruptions_per_hour(interruption_class: str | None) -> float:
+    """Expected interruptions of one spot machine in an hour by the cloud's class; NaN when unknown.
+
+    >>> round(interruptions_per_hour("5-10%") * 730, 3)
+    0.075
+    """
+    monthly = _MONTHLY.get(interruption_class or "")
+    return float("nan") if monthly is None else monthly / 730.0
 
 
 def _regions(pattern: str, goal: Goal, catalog: Catalog) -> list[Region]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from tradewind.decide.catalog.dates import read_as_of
 from tradewind.decide.catalog.machines import architecture, instruction_sets, shares_cpu
@@ -156,62 +158,101 @@ ACCELERATOR_COLUMNS: Final = (
 
 
 def read_accelerators(rows: Iterable[Row], compiled: str) -> tuple[list[AcceleratorRow], list[QuarantineRow]]:
-    """The accelerators, sorted by name; caught: no memory, a confidence that is no letter, a name twice.
+    """The accelerators, sorted by name; a later row of a name fills in what the earlier ones do not state.
 
-    `compiled` is the newest day of the collection: data sheets give none of their own.
+    `compiled` is the newest day of the collection: data sheets give none of their own. Caught: no memory, a
+    confidence that is no letter, and a later row that contradicts an earlier one or adds nothing.
     """
     found: dict[str, AcceleratorRow] = {}
     caught: list[QuarantineRow] = []
     for row in sorted(rows, key=lambda row: row["name"]):
-        memory = scaled(row, "memory_gib", 2.0**30)
-        letter, remark = row["confidence"][:1], row["confidence"][1:].strip(" :;()")
-        problem = ""
-        if memory is None or memory <= 0.0:
-            problem = f"memory is {row['memory_gib'] or 'not stated'}"
-        elif letter not in ("A", "B", "C"):
-            problem = f"confidence is {row['confidence'] or 'not stated'}"
-        elif row["name"] in found:
-            problem = "a second row for the same accelerator"
-        if problem or memory is None:
-            caught.append(
-                QuarantineRow(
-                    of_table="accelerators",
-                    cloud="",
-                    region="",
-                    item=row["name"],
-                    purchase="",
-                    price_usd=None,
-                    invariant="accelerator_is_described",
-                    reason=problem,
-                    source=row["source"],
-                    as_of=compiled,
-                )
-            )
+        sheet, problem = _accelerator(row, compiled)
+        if sheet is not None and sheet.name in found:
+            sheet, problem = _filled(found[sheet.name], sheet)
+        if sheet is not None:
+            found[sheet.name] = sheet
             continue
-        found[row["name"]] = AcceleratorRow(
-            name=row["name"],
-            vendor=row["vendor"],
-            memory_bytes=memory,
-            memory_type=text(row, "mem_type"),
-            memory_bandwidth_bytes_per_s=scaled(row, "mem_bw_gb_s", 1e9),
-            fp32_flops_per_s=scaled(row, "fp32_tflops", 1e12),
-            tf32_flops_per_s=scaled(row, "tf32_tflops", 1e12),
-            fp16_flops_per_s=scaled(row, "fp16_tflops", 1e12),
-            bf16_flops_per_s=scaled(row, "bf16_tflops", 1e12),
-            fp8_flops_per_s=scaled(row, "fp8_tflops", 1e12),
-            int8_ops_per_s=scaled(row, "int8_tops", 1e12),
-            interconnect=text(row, "interconnect"),
-            interconnect_bytes_per_s=scaled(row, "interconnect_gb_s_per_direction", 1e9),
-            power_w=scaled(row, "tdp_w", 1.0),
-            clouds=text(row, "clouds"),
-            # Whoever compiled the list calls the copies that were read "stored".
-            source=re.sub(r"\bstored\b", "published", row["source"]),
-            as_of=compiled,
-            as_of_precision="compiled",
-            confidence=letter,
-            remark=remark or None,
+        caught.append(
+            QuarantineRow(
+                of_table="accelerators",
+                cloud="",
+                region="",
+                item=row["name"],
+                purchase="",
+                price_usd=None,
+                invariant="accelerator_is_described",
+                reason=problem,
+                source=row["source"],
+                as_of=compiled,
+            )
         )
     return list(found.values()), caught
+
+
+def _accelerator(row: Row, compiled: str) -> tuple[AcceleratorRow | None, str]:
+    """The accelerator, or None and what is wrong with the row."""
+    memory = scaled(row, "memory_gib", 2.0**30)
+    letter, remark = row["confidence"][:1], row["confidence"][1:].strip(" :;()")
+    if memory is None or memory <= 0.0:
+        return None, f"memory is {row['memory_gib'] or 'not stated'}"
+    if letter not in ("A", "B", "C"):
+        return None, f"confidence is {row['confidence'] or 'not stated'}"
+    sheet = AcceleratorRow(
+        name=row["name"],
+        vendor=row["vendor"],
+        memory_bytes=memory,
+        memory_type=text(row, "mem_type"),
+        memory_bandwidth_bytes_per_s=scaled(row, "mem_bw_gb_s", 1e9),
+        fp32_flops_per_s=scaled(row, "fp32_tflops", 1e12),
+        tf32_flops_per_s=scaled(row, "tf32_tflops", 1e12),
+        fp16_flops_per_s=scaled(row, "fp16_tflops", 1e12),
+        bf16_flops_per_s=scaled(row, "bf16_tflops", 1e12),
+        fp8_flops_per_s=scaled(row, "fp8_tflops", 1e12),
+        int8_ops_per_s=scaled(row, "int8_tops", 1e12),
+        interconnect=text(row, "interconnect"),
+        interconnect_bytes_per_s=scaled(row, "interconnect_gb_s_per_direction", 1e9),
+        power_w=scaled(row, "tdp_w", 1.0),
+        clouds=text(row, "clouds"),
+        # Whoever compiled the list calls the copies that were read "stored".
+        source=re.sub(r"\bstored\b", "published", row["source"]),
+        as_of=compiled,
+        as_of_precision="compiled",
+        confidence=letter,
+        remark=remark or None,
+    )
+    return sheet, ""
+
+
+_OF_THE_SHEET: Final = ("source", "as_of", "as_of_precision", "confidence", "remark")
+"""Fields that say where a row is from; the others describe the accelerator."""
+
+
+def _filled(first: AcceleratorRow, later: AcceleratorRow) -> tuple[AcceleratorRow | None, str]:
+    """The first row with what only the later one states, or None and why the later one is of no use."""
+    added: dict[str, Any] = {}
+    for field in msgspec.structs.fields(AcceleratorRow):
+        stated, new = getattr(first, field.name), getattr(later, field.name)
+        if field.name in _OF_THE_SHEET or new is None or new == stated:
+            continue
+        if stated is not None:
+            return (
+                None,
+                f"a second row for the same accelerator; {field.name} is {new}, first it was {stated}",
+            )
+        added[field.name] = new
+    if not added:
+        return None, "a second row for the same accelerator"
+    remarks = [remark for remark in (first.remark, later.remark) if remark]
+    return (
+        msgspec.structs.replace(
+            first,
+            **added,
+            source=f"{first.source}; {', '.join(added)}: {later.source}",
+            confidence=max(first.confidence, later.confidence),
+            remark="; ".join(remarks) or None,
+        ),
+        "",
+    )
 
 
 CARBON_COLUMNS: Final = (

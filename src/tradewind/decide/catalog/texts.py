@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
+from tradewind.domain.goal import CLOUDS
+
 if TYPE_CHECKING:
     from tradewind.domain.noun import Cloud
 
-__all__ = ["Row", "cloud_of", "number", "scaled", "text"]
+__all__ = ["Row", "cloud_named", "cloud_of", "number", "scaled", "text"]
 
 Row = Mapping[str, str]
 """A row as it was published: column -> text, "" where nothing is stated."""
@@ -18,6 +20,13 @@ Row = Mapping[str, str]
 def cloud_of(row: Row) -> Cloud:
     """The cloud that a row is of; `normalise` has refused rows of any other."""
     return cast("Cloud", row["provider"])
+
+
+def cloud_named(name: str) -> Cloud:
+    """The cloud of this name. Errors: ValueError for a name that is none, a mistake in our own tables."""
+    if name not in CLOUDS:
+        raise ValueError(f"{name!r} is none of {', '.join(CLOUDS)}")
+    return cast("Cloud", name)
 
 
 def number(row: Row, column: str) -> float | None:

@@ -9,25 +9,31 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from tradewind.decide.planning.grouping import alike
+from tradewind.decide.planning.prices import machine_parts, surcharge_bounds_usd
 from tradewind.decide.planning.space import SLACK, Cell
 from tradewind.decide.prediction.estimating import energy_kwh_per_month, estimate, replica_of
 from tradewind.decide.prediction.service import service_on
 from tradewind.domain.layout import Layout
 from tradewind.domain.noun import Range
-from tradewind.domain.plan import Candidate, CostPart
-from tradewind.domain.units import HOURS_PER_MONTH
+from tradewind.domain.plan import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tradewind.decide.planning.space import Costs
+    from tradewind.decide.planning.costs import Costs
+    from tradewind.decide.planning.space import Space
     from tradewind.decide.planning.tariffs import Tariffs
     from tradewind.domain.goal import Serve
+    from tradewind.domain.offer import Offer, Offers
+    from tradewind.domain.plan import CostPart
 
 __all__ = ["Sized", "best_cell", "candidate_of", "pareto_of", "size"]
 
 MOST_ON_FRONT: Final = 60
 """Plans on the front; more are no choice for a person."""
+_AFFORDABLE: Final = 200
+"""Capacities that may be solved to tell equals apart."""
 _ALIKE: Final = 0.01
 """Relative difference below which two figures are told apart by no one."""
 
@@ -59,87 +65,121 @@ def best_cell(costs: Costs) -> Cell | None:
     """The cheapest cell, or None when nothing can serve.
 
     Of equals, the one with the least latency at the asked confidence, then the cleanest grid, then the
-    first by name; with the batch that carries most, for bursts.
+    first by name; with the batch that carries most, for bursts. Of equals whose machines are all paid for
+    already, those with the fewest. Of very many equals only the fastest at rest are compared.
     """
-    space = costs.space
-    offers = space.fleet.offers
+    space, offers = costs.space, costs.space.fleet.offers
     best = costs.cheapest(np.arange(len(offers)))
     if best is None:
         return None
-    least_usd = float(costs.usd[best.row, best.column]) * (1.0 + 1e-9)
-    equals: dict[tuple[int, int], list[Cell]] = {}
-    for row, column in np.argwhere(costs.usd <= least_usd).tolist():
-        equals.setdefault((row, id(space.ways[column].work)), []).append(Cell(row, column))
-
-    def floor_s(cells: list[Cell]) -> float:
-        return float(space.floor_s[space.fleet.machine[cells[0].row], cells[0].column])
-
+    groups = _equals(costs, costs.equals(best))
     chosen: tuple[tuple[float, float, str, int], Cell] | None = None
-    for cells in sorted(equals.values(), key=floor_s):
-        if chosen is not None and floor_s(cells) > chosen[0][0] * SLACK:
+    before, last_s = costs.solutions, 0.0
+    for group in sorted(groups, key=lambda group: group.floor_s(space)):
+        floor_s = group.floor_s(space)
+        enough = costs.solutions - before >= _AFFORDABLE and floor_s > last_s
+        if chosen is not None and (enough or floor_s > chosen[0][0] * SLACK):
             break
-        cell = _with_most_capacity(costs, cells, least_usd)
+        last_s = floor_s
+        cell = _with_most_capacity(costs, group)
         if cell is None:
             continue
-        needed = space.instances(costs.load_rps, cell)
-        rate = costs.load_rps / (needed * int(space.replicas[cell.row, cell.column]))
-        latency_s = space.replica(cell).percentile_s(rate, space.level, space.odds)
-        grid = float(offers["grid_gco2e_per_kwh"][cell.row])
-        order = latency_s, math.inf if math.isnan(grid) else grid, offers.offer(cell.row).key, cell.column
+        rate = costs.load_rps / (costs.instances(cell) * int(space.replicas[group.kind, cell.column]))
+        latency_s = space.replica(group.machine, cell.column).percentile_s(rate, space.level, space.odds)
+        if chosen is not None and latency_s > chosen[0][0]:
+            continue
+        grid, key, row = _cleanest(offers, group.rows)
+        order = latency_s, grid, key, cell.column
         if chosen is None or order < chosen[0]:
-            chosen = order, cell
+            chosen = order, Cell(row, cell.column)
     assert chosen is not None, "the cheapest cell is one of its equals"
     return chosen[1]
 
 
-def _with_most_capacity(costs: Costs, cells: list[Cell], most_usd: float) -> Cell | None:
-    """Of cells that differ in their largest batch, the one that carries most within a cost.
+@dataclass(frozen=True)
+class _Equals:
+    """Offers of one kind that cost the same, and ways that differ in their largest batch only."""
+
+    kind: int
+    machine: int
+    needed: float
+    """Machines with which they cost that."""
+    rows: np.ndarray
+    columns: list[int]
+
+    def floor_s(self, space: Space) -> float:
+        return float(space.floor_s[self.machine, self.columns[0]])
+
+
+def _equals(costs: Costs, rows: np.ndarray) -> list[_Equals]:
+    fleet, ways = costs.space.fleet, costs.space.ways
+    kinds = alike(fleet.kinds.of[rows])
+    found = []
+    for place, kind in enumerate(fleet.kinds.of[rows[kinds.first]].tolist()):
+        fewest = float(costs.needed[kind].min())
+        by_work: dict[int, list[int]] = {}
+        for column in np.nonzero(costs.needed[kind] <= fewest)[0].tolist():
+            by_work.setdefault(id(ways[column].work), []).append(column)
+        machine, among = int(fleet.machine[kind]), rows[kinds.rows(place)]
+        found += [_Equals(kind, machine, fewest, among, columns) for columns in by_work.values()]
+    return found
+
+
+def _with_most_capacity(costs: Costs, group: _Equals) -> Cell | None:
+    """Of ways that differ in their largest batch, the one that carries most with as few machines.
 
     The capacities that are not solved yet are bounds, so they are solved from the highest on.
     """
-    space = costs.space
+    row, capacity_rps = int(group.rows[0]), costs.space.capacity_rps[group.machine]
 
-    def capacity_rps(cell: Cell) -> float:
-        return float(space.capacity_rps[space.fleet.machine[cell.row], cell.column])
+    def left() -> list[int]:
+        return [column for column in group.columns if costs.needed[group.kind, column] <= group.needed]
 
-    left = [cell for cell in cells if costs.usd[cell.row, cell.column] <= most_usd]
-    while left:
-        most = max(left, key=capacity_rps)
+    while columns := left():
+        most = Cell(row, max(columns, key=lambda column: float(capacity_rps[column])))
         if costs.is_solved(most):
             return most
         costs.solve(most)
-        left = [cell for cell in left if costs.usd[cell.row, cell.column] <= most_usd]
     return None
+
+
+def _cleanest(offers: Offers, rows: np.ndarray) -> tuple[float, str, int]:
+    """Of some offers the one with the cleanest grid, then the first by name: its grid, name and row."""
+    grids = offers["grid_gco2e_per_kwh"][rows]
+    grids = np.where(np.isnan(grids), np.inf, grids)
+    cleanest = rows[grids == grids.min()].tolist()
+    key, row = min((offers.offer(row).key, row) for row in cleanest)
+    return float(grids.min()), key, row
 
 
 def size(costs: Costs, cell: Cell, needed: int, serve: Serve) -> Sized:
     """A cell with a number of machines that carry load; the risk is that `serve` is not kept."""
     space = costs.space
-    replica = space.replica(cell)
     layout = _layout(costs, cell, needed)
     rate = costs.load_rps / layout.replicas
+    conduct = space.conduct(space.fleet.machine_at(cell.row), cell.column, rate, serve.latency_s)
     offer = space.fleet.offers.offer(cell.row)
-    busy = min(1.0, rate * replica.cpu_s_per_request(rate) / layout.threads)
+    busy = min(1.0, rate * conduct.cpu_s_per_request / layout.threads)
     energy = energy_kwh_per_month(offer, layout, busy, space.calibration)
     grid = offer.grid_gco2e_per_kwh
     return Sized(
         cell=cell,
         needed=needed,
         replicas=layout.replicas,
-        usd_per_month=costs.usd_of(cell, layout.instances),
-        latency_s=replica.percentile_s(rate, space.level, 0.0),
+        usd_per_month=costs.usd_of(cell, needed),
+        latency_s=conduct.latency_s,
         gco2e_per_month=math.inf if grid is None else energy * grid,
-        risk=1.0 - replica.confidence(rate, serve.latency_s, space.level),
+        risk=conduct.risk,
     )
 
 
 def _layout(costs: Costs, cell: Cell, needed: int) -> Layout:
     space = costs.space
-    rented = space.with_spares(needed, float(space.fleet.interruptions_per_hour[cell.row]))
+    rented = costs.rented(cell, needed)
     way = space.ways[cell.column]
     return Layout(
         instances=rented,
-        replicas_per_instance=int(space.replicas[cell.row, cell.column]),
+        replicas_per_instance=int(space.replicas[space.fleet.kind(cell.row), cell.column]),
         threads=way.work.threads,
         max_batch=way.max_batch,
         spare_instances=rented - needed,
@@ -159,20 +199,10 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized, serve: Serve) ->
     figures = estimate(
         way.profile, offer, replica, layout, space.calibration, load_rps=costs.load_rps, serve=serve
     )
-    spares = f", {layout.spare_instances} of them spare" if layout.spare_instances else ""
-    parts = (
-        CostPart(
-            name="compute",
-            usd_per_month=layout.instances * offer.price_usd_per_hour * HOURS_PER_MONTH,
-            because=f"{layout.instances} x {offer.price_usd_per_hour:.6g} usd/h x {HOURS_PER_MONTH:.0f} h{spares}",
-            source=offer.source,
-            as_of=offer.as_of,
-        ),
-        *tariffs.parts(offer.cloud, offer.region, costs.load_rps),
-    )
+    parts = (*machine_parts(offer, layout), *tariffs.parts(offer.cloud, offer.region, costs.load_rps))
     reasons = figures.because
     if layout.spare_instances:
-        rate = space.fleet.interruptions_per_hour[cell.row]
+        rate = space.fleet.interruptions_per_hour[space.fleet.kind(cell.row)]
         told = "assumed" if space.fleet.assumed_interruptions[cell.row] else "quoted"
         reasons = (
             *reasons,
@@ -187,14 +217,20 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized, serve: Serve) ->
         offer=offer,
         layout=layout,
         estimate=msgspec.structs.replace(
-            figures,
-            cost_usd_per_month=Range.exactly(sum(part.usd_per_month for part in parts)),
-            because=reasons,
+            figures, cost_usd_per_month=_cost_range(offer, layout, parts), because=reasons
         ),
         costs=parts,
         quality=judgement.value if judgement else 0.0,
         confidence=1.0 - chosen.risk,
     )
+
+
+def _cost_range(offer: Offer, layout: Layout, parts: tuple[CostPart, ...]) -> Range:
+    """The sum of the parts, as wide as what a managed service asks is unknown."""
+    likely = sum(part.usd_per_month for part in parts)
+    surcharge = sum(part.usd_per_month for part in parts if part.name == "managed_service")
+    low, high = surcharge_bounds_usd(offer, layout.instances)
+    return Range(low=likely - (surcharge - low), likely=likely, high=likely + (high - surcharge))
 
 
 def pareto_of(pool: Iterable[Sized], chosen: Sized, *, within_usd: float) -> list[Sized]:

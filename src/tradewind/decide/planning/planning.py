@@ -8,14 +8,15 @@ import numpy as np
 
 from tradewind.decide.planning.candidates import Sized, candidate_of, pareto_of, size
 from tradewind.decide.planning.rehearsing import rehearsal_of
-from tradewind.decide.planning.rejecting import families_of, rejected_families, rejected_variants
+from tradewind.decide.planning.rejecting import rejected_families, rejected_variants
 from tradewind.decide.planning.search import Answer, Question, Search
-from tradewind.decide.planning.space import Cell, Costs
+from tradewind.decide.planning.space import Cell
 from tradewind.domain import units
 from tradewind.domain.errors import InputError
 from tradewind.domain.plan import Miss, Plan
 
 if TYPE_CHECKING:
+    from tradewind.decide.planning.costs import Costs
     from tradewind.domain.estimate import Calibration
     from tradewind.domain.goal import Goal, Serve
     from tradewind.domain.host import Host
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_to_goal", "plan", "plan_from"]
 
+_NEAREST: Final = 60
+"""Families, the cheapest by bound, whose best offer is found in any case."""
+_AFFORDABLE: Final = 200
+"""Capacities that may be solved to find the best of more families; of those that are left the bound is told."""
 _EXTENDED: Final = 12
 """Families whose best offer is also tried with other variants, threads and more machines for the front."""
 
@@ -41,7 +46,8 @@ def plan(
     """The cheapest way to keep the goal; when nothing keeps it, the nearest, with what it misses.
 
     Considered is every measured variant within the quality budget, on every offer, with every thread count
-    and batch. A way keeps the goal when its latency percentile stays in bound with the goal's confidence,
+    and batch; an offer serves with as many machines as its quota allows, and what is paid for already costs
+    nothing more. A way keeps the goal when its latency percentile stays in bound with the goal's confidence,
     given the errors of the prediction. Machines with accelerators compete by their CPUs.
 
     The same arguments give the same plan; nothing is random, the seed is recorded for what follows.
@@ -53,46 +59,48 @@ def plan(
             f" {', '.join(goal.purchase)}; allow more of them"
         )
     search = Search(goal, front.profiles, offers, calibration, today)
-    return plan_from(search, front, offers, answer_to_goal(search, offers), host=host, today=today, seed=seed)
+    return plan_from(search, front, answer_to_goal(search), host=host, today=today, seed=seed)
 
 
-def answer_to_goal(search: Search, offers: Offers) -> Answer:
-    """The cheapest answer to the goal, or the nearest: best quality, then the lowest latency."""
+def answer_to_goal(search: Search) -> Answer:
+    """The cheapest answer to the goal, or the nearest: best quality, the lowest latency, the highest load."""
     goal = search.goal
     question = Question(goal.serve, goal.confidence, "kept" if search.eligible else "best")
     answer = search.answer(question)
+    if answer is None and (reachable := search.least_latency(question)):
+        answer = search.answer(reachable) or search.load_within(reachable, np.inf)
     if answer is None:
-        reachable = search.least_latency(question)
-        answer = None if reachable is None else search.answer(reachable)
-    if answer is None:
-        raise InputError(
-            f"none of {len(offers)} offers can run any variant: they share their CPU, are too small, or"
-            " lack instructions; allow more regions, clouds or purchase options"
-        )
+        raise InputError(_why_nothing(search, question))
     return answer
 
 
-def plan_from(
-    search: Search,
-    front: Front,
-    offers: Offers,
-    answer: Answer,
-    *,
-    host: Host,
-    today: str,
-    seed: int,
-) -> Plan:
+def _why_nothing(search: Search, question: Question) -> str:
+    offers = search.fleet.offers
+    reachable = search.least_latency(question)
+    short = reachable and search.costs(reachable).quota(np.arange(len(offers)))
+    if not short:
+        return (
+            f"none of {len(offers)} offers can run any variant: they share their CPU, are too small, or"
+            " lack instructions; allow more regions, clouds or purchase options"
+        )
+    return (
+        f"the quotas leave too few machines of each of {len(offers)} offers: the nearest needs at least"
+        f" {short[0]:.0f}, and its quota is {short[1]:.0f}; raise a quota, or allow more regions, clouds or"
+        " purchase options"
+    )
+
+
+def plan_from(search: Search, front: Front, answer: Answer, *, host: Host, today: str, seed: int) -> Plan:
     """The noun round an answer."""
     goal, costs, chosen = search.goal, answer.costs, answer.sized
-    families = families_of(costs)
-    best = {family: costs.cheapest(rows) for family, rows in families.items()}
+    offers = search.fleet.offers
     budget = goal.budget_usd_per_month
     meets = (
         answer.question.serve == goal.serve
         and answer.question.quality == "kept"
         and chosen.usd_per_month <= budget
     )
-    pool = _pool(costs, goal.serve, [cell for cell in best.values() if cell is not None])
+    pool = _pool(costs, goal.serve)
     kept = pareto_of(pool, chosen, within_usd=budget if meets else np.inf)
     nearest = [] if meets else [answer, *_nearest(search, answer)]
     choice = candidate_of(costs, search.tariffs, chosen, goal.serve)
@@ -109,7 +117,7 @@ def plan_from(
         nearest=tuple(candidate_of(a.costs, search.tariffs, a.sized, goal.serve) for a in nearest),
         rejected=(
             *rejected_variants(front.profiles, search.eligible),
-            *rejected_families(costs, chosen.cell, families, best),
+            *rejected_families(costs, chosen),
         ),
         rehearsal=rehearsal_of(way.profile, choice, host, search.calibration, goal.serve),
         calibration=search.calibration,
@@ -120,33 +128,38 @@ def plan_from(
     )
 
 
-def _pool(costs: Costs, serve: Serve, cells: list[Cell]) -> list[Sized]:
-    """What may be on the front: the best of each family and region, faster ways, and more machines."""
-    space = costs.space
-    offers = space.fleet.offers
-    regions: dict[tuple[str, str], list[int]] = {}
-    for row, key in enumerate(zip(offers["cloud"], offers["region"], strict=True)):
-        regions.setdefault(key, []).append(row)
-    by_region = [costs.cheapest(np.array(rows)) for rows in regions.values()]
+def _pool(costs: Costs, serve: Serve) -> list[Sized]:
+    """What may be on the front: the best of the nearest families and of each region, faster ways, more machines."""
+    space, fleet = costs.space, costs.space.fleet
+    best = [costs.cheapest(fleet.places.rows(place)) for place in range(len(fleet.places))]
+    before = costs.solutions
+    bounds = fleet.families.least(costs.usd)
+    for rank, family in enumerate(np.argsort(bounds, kind="stable").tolist()):
+        if rank >= _NEAREST and costs.solutions - before >= _AFFORDABLE:
+            break
+        best.append(costs.cheapest(fleet.families.rows(family)))
     cells = sorted(
-        {*cells, *(cell for cell in by_region if cell is not None)},
-        key=lambda cell: (costs.usd[cell.row, cell.column], cell.row, cell.column),
+        {cell for cell in best if cell is not None},
+        key=lambda cell: (costs.usd_at(cell), cell.row, cell.column),
     )
     pool = []
     for place, cell in enumerate(cells):
-        needed = space.instances(costs.load_rps, cell)
+        needed = costs.instances(cell)
         pool.append(size(costs, cell, needed, serve))
         if place >= _EXTENDED:
             continue
-        pool += [size(costs, cell, more, serve) for more in sorted({needed + 1, needed + 2, 2 * needed})]
-        machine = int(space.fleet.machine[cell.row])
-        fits = np.nonzero((space.replicas[cell.row] > 0) & np.isfinite(space.floor_s[machine]))[0]
-        for column in fits[np.argsort(space.floor_s[machine, fits], kind="stable")][:2].tolist():
+        pool += [
+            size(costs, cell, more, serve)
+            for more in sorted({needed + 1, needed + 2, 2 * needed})
+            if np.isfinite(costs.usd_of(cell, more))
+        ]
+        kind, floors_s = fleet.kind(cell.row), space.floor_s[fleet.machine_at(cell.row)]
+        fits = np.nonzero((space.replicas[kind] > 0) & np.isfinite(floors_s))[0]
+        for column in fits[np.argsort(floors_s[fits], kind="stable")][:2].tolist():
             faster = Cell(cell.row, int(column))
             costs.solve(faster)
-            if np.isfinite(costs.usd[faster.row, faster.column]):
-                number = space.instances(costs.load_rps, faster)
-                pool.append(size(costs, faster, number, serve))
+            if np.isfinite(costs.usd_at(faster)):
+                pool.append(size(costs, faster, costs.instances(faster), serve))
     return pool
 
 
@@ -156,6 +169,8 @@ def _nearest(search: Search, answer: Answer) -> list[Answer]:
     budget = goal.budget_usd_per_month
     question = Question(goal.serve, goal.confidence, answer.question.quality)
     found = [search.within(other, budget) for other in search.others(question)]
+    if _carries_less(answer, goal):
+        found.append(search.latency_within(question, budget))
     if answer.sized.usd_per_month > budget:
         found += [search.latency_within(question, budget), search.load_within(question, budget)]
     seen = {(answer.sized.cell, answer.sized.needed)}
@@ -190,9 +205,10 @@ def _misses(search: Search, answer: Answer, others: list[Answer]) -> tuple[Miss,
             )
         )
     if answer.question.serve.latency_s > serve.latency_s:
-        replica = answer.costs.space.replica(answer.sized.cell)
+        space, cell = answer.costs.space, answer.sized.cell
+        replica = space.replica(space.fleet.machine_at(cell.row), cell.column)
         rate = answer.costs.load_rps / answer.sized.replicas
-        got_s = replica.percentile_s(rate, answer.costs.space.level, answer.costs.space.odds)
+        got_s = replica.percentile_s(rate, space.level, space.odds)
         misses.append(
             Miss(
                 constraint=serve.percentile,
@@ -201,6 +217,19 @@ def _misses(search: Search, answer: Answer, others: list[Answer]) -> tuple[Miss,
                 unit="s",
                 advice=f"{serve.percentile} {units.show(serve.latency_s, 'time')} is below what any offer"
                 f" reaches with confidence {goal.confidence:.0%}: allow {units.show(got_s, 'time')}{instead}",
+            )
+        )
+    if _carries_less(answer, goal):
+        got_rps = answer.question.serve.load.rate_rps
+        misses.append(
+            Miss(
+                constraint="load",
+                asked=serve.load.rate_rps,
+                got=got_rps,
+                unit="rps",
+                advice=f"no offer has enough machines within its quota for"
+                f" {units.show(serve.load.rate_rps, 'rate')}: raise a quota, or serve"
+                f" {units.show(got_rps, 'rate')}{instead}",
             )
         )
     if answer.sized.usd_per_month > goal.budget_usd_per_month:
@@ -216,6 +245,10 @@ def _misses(search: Search, answer: Answer, others: list[Answer]) -> tuple[Miss,
             )
         )
     return tuple(misses)
+
+
+def _carries_less(answer: Answer, goal: Goal) -> bool:
+    return answer.question.serve.load.rate_rps < goal.serve.load.rate_rps
 
 
 def _instead(search: Search, other: Answer) -> str:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from tradewind.decide.planning.candidates import size
+from tradewind.decide.planning.grouping import truth
 from tradewind.decide.planning.planning import answer_to_goal, plan_from
 from tradewind.decide.planning.search import Answer, Search
 from tradewind.decide.planning.space import Cell
@@ -53,7 +54,7 @@ def replan(
 
     corrected = fit(calibration, plan.rehearsal, observation, rehearsed)
     search = Search(plan.goal, front.profiles, offers, corrected, plan.today)
-    fresh = answer_to_goal(search, offers)
+    fresh = answer_to_goal(search)
     kept = _kept(search, plan.choice, fresh)
     answer = fresh
     why_choice = "it saves more than moving is worth"
@@ -61,7 +62,7 @@ def replan(
         answer = kept
     elif kept is None:
         why_choice = "the former choice cannot keep the goal any more"
-    revised = plan_from(search, front, offers, answer, host=host, today=plan.today, seed=seed)
+    revised = plan_from(search, front, answer, host=host, today=plan.today, seed=seed)
     changes = (
         *_constants(calibration, corrected),
         *_choices(plan.choice, revised.choice, plan.goal.serve.percentile, why_choice),
@@ -73,7 +74,7 @@ def _kept(search: Search, former: Candidate, fresh: Answer) -> Answer | None:
     """The former choice with the machines and the batch that it now needs; None when it is no answer any more."""
     costs = search.costs(fresh.question)
     offers, ways = costs.space.fleet.offers, costs.space.ways
-    same_type = np.nonzero(offers["instance_type"] == former.offer.instance_type)[0]
+    same_type = np.nonzero(truth(offers, "instance_type", lambda name: name == former.offer.instance_type))[0]
     rows = [row for row in same_type.tolist() if offers.offer(row).key == former.offer.key]
     cells = [
         Cell(row, column)
@@ -83,17 +84,16 @@ def _kept(search: Search, former: Candidate, fresh: Answer) -> Answer | None:
     ]
     for cell in cells:
         costs.solve(cell)
-    possible = [cell for cell in cells if np.isfinite(costs.usd[cell.row, cell.column])]
+    possible = [cell for cell in cells if np.isfinite(costs.usd_at(cell))]
     if not possible:
         return None
 
     def order(cell: Cell) -> tuple[float, bool, int]:
         other_batch = ways[cell.column].max_batch != former.layout.max_batch
-        return float(costs.usd[cell.row, cell.column]), other_batch, -ways[cell.column].max_batch
+        return costs.usd_at(cell), other_batch, -ways[cell.column].max_batch
 
     cell = min(possible, key=order)
-    needed = costs.space.instances(costs.load_rps, cell)
-    return Answer(fresh.question, costs, size(costs, cell, needed, search.goal.serve))
+    return Answer(fresh.question, costs, size(costs, cell, costs.instances(cell), search.goal.serve))
 
 
 def _constants(before: Calibration, after: Calibration) -> list[Change]:

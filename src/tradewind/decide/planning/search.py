@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 
 from tradewind.decide.planning.candidates import Sized, best_cell, size
-from tradewind.decide.planning.space import Costs, Fleet, Known, Space, Way, ways_of
+from tradewind.decide.planning.costs import Costs
+from tradewind.decide.planning.fleet import Fleet
+from tradewind.decide.planning.space import Known, Space, Way, ways_of
 from tradewind.decide.planning.tariffs import Tariffs
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class Search:
         self._spaces: dict[tuple[str, float, float, str], Space] = {}
 
     def costs(self, question: Question) -> Costs:
-        """The cost of every cell under the question."""
+        """The cost of every offer under the question."""
         serve = question.serve
         key = (serve.percentile, serve.latency_s, question.confidence, question.quality)
         if key not in self._spaces:
@@ -108,8 +110,7 @@ class Search:
         cell = best_cell(costs)
         if cell is None:
             return None
-        needed = costs.space.instances(costs.load_rps, cell)
-        return Answer(question, costs, size(costs, cell, needed, self.goal.serve))
+        return Answer(question, costs, size(costs, cell, costs.instances(cell), self.goal.serve))
 
     def within(self, question: Question, usd_per_month: float) -> Answer | None:
         """The answer, if it is within a budget."""
@@ -121,9 +122,8 @@ class Search:
         if not self._ways[question.quality]:
             return None
         space = self.costs(question).space
-        floors_s = np.where(
-            (space.replicas > 0) & space.usable[:, None], space.floor_s[self.fleet.machine], np.inf
-        )
+        runs = (space.replicas > 0) & self.fleet.usable[:, None]
+        floors_s = np.where(runs, space.floor_s[self.fleet.machine], np.inf)
         floor_s = float(floors_s.min(initial=np.inf))
         if not np.isfinite(floor_s):
             return None

@@ -1,8 +1,7 @@
-"""Every way to serve, as columns: offers down, ways to run a replica across.
+"""Every way to serve, as columns: kinds of offers down, ways to run a replica across.
 
-Capacity by queueing is dear to compute and a bound on it is cheap, so a cell starts with the bound and is
-solved only when the search wants it. A bound promises too much, never too little: the cheapest cell that is
-solved and still the cheapest is the optimum, without solving the others.
+Capacity by queueing is dear to compute and a bound on it is cheap, so it starts as the bound and is solved
+only where the search wants it. A bound promises too much, never too little.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tradewind.decide.catalog.machines import family_of
 from tradewind.decide.control.sizing import MOST_INSTANCES, instances_with_spares, replicas_per_instance
 from tradewind.decide.prediction.estimating import (
     Replica,
@@ -23,11 +21,11 @@ from tradewind.decide.prediction.estimating import (
     replica_memory_bytes,
     replica_of,
 )
-from tradewind.decide.prediction.machine import Machine, machine_of
 from tradewind.decide.prediction.queueing import MAX_LOAD
 from tradewind.decide.prediction.service import (
     Scaled,
     Service,
+    Speeds,
     Work,
     scale,
     service_on,
@@ -35,18 +33,16 @@ from tradewind.decide.prediction.service import (
     thread_counts,
     work_of,
 )
-from tradewind.domain.units import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tradewind.decide.planning.tariffs import Tariffs
+    from tradewind.decide.planning.fleet import Fleet
     from tradewind.domain.estimate import Calibration
     from tradewind.domain.goal import Serve
-    from tradewind.domain.offer import Offers
     from tradewind.domain.profile import Profile
 
-__all__ = ["SLACK", "Cell", "Costs", "Fleet", "Known", "Space", "Way", "ways_of"]
+__all__ = ["SLACK", "Cell", "Conduct", "Known", "Space", "Way", "ways_of"]
 
 _WORTH: Final = 1.02
 """How much more a larger batch must answer per second than every smaller one."""
@@ -77,14 +73,6 @@ def ways_of(profiles: Sequence[Profile], calibration: Calibration) -> tuple[Way,
     return tuple(Way(profile, work, int(batch)) for profile, work in works for batch in work.batches)
 
 
-@dataclass
-class Known:
-    """What was computed once and does not depend on the goal: queues by shape, services by machine."""
-
-    tables: Tables = field(default_factory=Tables)
-    services: dict[tuple[int, int], Service | str] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Cell:
     """A way to run replicas on an offer, by row and column."""
@@ -94,100 +82,35 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Fleet:
-    """The offers with what is derived from them once. Shapes: (n,) for n offers, K distinct machines."""
+class Conduct:
+    """What a replica does at a rate."""
 
-    offers: Offers
-    families: tuple[str, ...]
-    machine: np.ndarray
-    """(n,) index of each offer's machine among the distinct ones."""
-    machines: tuple[Machine, ...]
-    examples: tuple[int, ...]
-    """(K,) a row that has the machine."""
-    cores: np.ndarray
-    interruptions_per_hour: np.ndarray
-    """0 unless spot."""
-    assumed_interruptions: np.ndarray
-    """Whether no source states the interruptions."""
-
-    @classmethod
-    def of(cls, offers: Offers, calibration: Calibration, *, memory_matters: bool) -> Fleet:
-        """Offers of equal processors share a machine; memory bandwidth tells sizes apart only if it matters."""
-        distinct: dict[object, int] = {}
-        machines: list[Machine] = []
-        examples: list[int] = []
-        seen: dict[object, tuple[int, int]] = {}
-        index = np.zeros(len(offers), dtype=np.int64)
-        cores = np.zeros(len(offers), dtype=np.int64)
-        columns = [_hashable(offers[name]) for name in _MACHINE_FIELDS]
-        lone = (offers["vcpus"] == 1).tolist()
-        types = offers["instance_type"].tolist()
-        for row, key in enumerate(zip(*columns, strict=True)):
-            full_key = (key, types[row].partition("-")[0] if lone[row] else "")
-            if full_key not in seen:
-                machine = machine_of(offers.offer(row), calibration)
-                speed = (
-                    machine.processor.name,
-                    machine.fp32_flops_per_s,
-                    machine.scalar_speed,
-                    machine.bandwidth_bytes_per_s if memory_matters else 0.0,
-                    machine.isa,
-                    machine.deviation,
-                )
-                if speed not in distinct:
-                    distinct[speed] = len(machines)
-                    machines.append(machine)
-                    examples.append(row)
-                seen[full_key] = (distinct[speed], machine.cores)
-            index[row], cores[row] = seen[full_key]
-        spot = offers["purchase"] == "spot"
-        listed = offers["interruptions_per_hour"]
-        accelerated = np.array([name is not None for name in offers["accelerator"]], dtype=bool)
-        prior = np.where(
-            accelerated,
-            calibration["spot_accelerator_interruptions_per_hour"].value,
-            calibration["spot_interruptions_per_hour"].value,
-        )
-        unknown = np.isnan(listed)
-        return cls(
-            offers=offers,
-            families=tuple(
-                family_of(cloud, name)
-                for cloud, name in zip(offers["cloud"], offers["instance_type"], strict=True)
-            ),
-            machine=index,
-            machines=tuple(machines),
-            examples=tuple(examples),
-            cores=cores,
-            interruptions_per_hour=np.where(spot, np.where(unknown, prior, listed), 0.0),
-            assumed_interruptions=spot & unknown,
-        )
+    latency_s: float
+    """The goal's percentile, likely."""
+    risk: float
+    """The probability that the latency bound does not hold."""
+    cpu_s_per_request: float
 
 
-_MACHINE_FIELDS: Final = (
-    "cloud",
-    "cpu_vendor",
-    "cpu_architecture",
-    "cpu_model",
-    "isa",
-    "cpu_ghz",
-    "physical_cores",
-    "vcpus",
-    "memory_mt_per_s",
-)
-"""What `machine_of` reads of an offer."""
+@dataclass
+class Known:
+    """What was computed once for a fleet and does not depend on the goal."""
 
-
-def _hashable(column: np.ndarray) -> list[object]:
-    """Values that compare equal when they are: NaN is unknown, and unknowns are alike."""
-    return [None if value != value else value for value in column.tolist()]
+    tables: Tables = field(default_factory=Tables)
+    """Queues, by the shape of their service time."""
+    services: dict[tuple[int, int], Service | str] = field(default_factory=dict)
+    """By machine and work: what a call costs, or why it cannot run."""
+    speeds: dict[int, Speeds] = field(default_factory=dict)
+    """By profile: how all machines compare with its host, as columns."""
+    scaled: dict[int, Scaled] = field(default_factory=dict)
+    """By work: the time of a call on all machines."""
 
 
 class Space:
-    """All cells under one bound on latency and one confidence.
+    """All ways on all kinds of offers under one bound on latency and one confidence.
 
-    Shapes: K distinct machines, M ways, n offers. `capacity_rps` (K, M) of one replica with the asked
-    confidence, solved where `solved`; `replicas` (n, M) on one machine.
+    Shapes: T kinds, K distinct machines, M ways. `capacity_rps` (K, M) of one replica with the asked
+    confidence, solved where `solved`; `replicas` (T, M) on one machine.
     """
 
     def __init__(
@@ -207,17 +130,15 @@ class Space:
         self.calibration = calibration
         self._known = known
         self._spares: dict[tuple[int, float], int] = {}
-        self.refusals: list[tuple[str | None, ...]] = []
-        """(M, K) why a way cannot run on a machine."""
+        self._conducts: dict[tuple[int, int, float, float], Conduct] = {}
+        self._refused: dict[int, np.ndarray] = {}
         shape = (len(fleet.machines), len(ways))
         idle_s, full_s, wake_s, deviation = (np.empty(shape) for _ in range(4))
-        scaled: dict[int, tuple[Scaled, tuple[str | None, ...]]] = {}
+        self.refused = np.zeros(shape, dtype=bool)
+        """(K, M) whether a way cannot run on a machine."""
         for column, way in enumerate(ways):
-            if id(way.work) not in scaled:
-                speeds = speeds_of(way.profile, fleet.machines, calibration)
-                scaled[id(way.work)] = scale(way.profile, way.work, speeds, calibration), speeds.refusals
-            times, refusals = scaled[id(way.work)]
-            self.refusals.append(refusals)
+            times = self._scaled(way)
+            self.refused[:, column] = self._cannot_run(way)
             idle_s[:, column] = times.total_s[:, 0]
             full_s[:, column] = _best_time_s(times, way)
             wake_s[:, column] = times.wake_s
@@ -228,8 +149,6 @@ class Space:
         later = math.expm1(self.odds * log_deviation(calibration, "wake_cpu_s"))
         self.floor_s = (idle_s + wake_s) * slow + later * wake_s + delay_s
         """(K, M) the goal's percentile at rest, as slow as the confidence asks: but for rounding none is below."""
-        refused = [[reason is not None for reason in row] for row in self.refusals]
-        self.refused = np.array(refused, dtype=bool).reshape(shape[::-1]).T
         self.floor_s[self.refused] = np.inf
         batches = np.array([way.max_batch for way in ways], dtype=np.float64)
         bound = SLACK * MAX_LOAD * batches / (full_s * slow)
@@ -239,62 +158,93 @@ class Space:
         """(M,) of one replica."""
         self.replicas = replicas_per_instance(
             cores=fleet.cores[:, None],
-            memory_bytes=fleet.offers["memory_bytes"][:, None],
+            memory_bytes=fleet.memory_bytes[:, None],
             threads=np.array([way.work.threads for way in ways])[None],
             replica_bytes=self.memory_bytes[None],
             operating_system_bytes=calibration["operating_system_memory_bytes"].value,
         )
-        self.usable = ~fleet.offers["shared_cpu"].astype(bool)
+
+    def _speeds(self, profile: Profile) -> Speeds:
+        speeds = self._known.speeds
+        if id(profile) not in speeds:
+            speeds[id(profile)] = speeds_of(profile, self.fleet.machines, self.calibration)
+        return speeds[id(profile)]
+
+    def _scaled(self, way: Way) -> Scaled:
+        scaled = self._known.scaled
+        if id(way.work) not in scaled:
+            speeds = self._speeds(way.profile)
+            scaled[id(way.work)] = scale(way.profile, way.work, speeds, self.calibration)
+        return scaled[id(way.work)]
+
+    def _cannot_run(self, way: Way) -> np.ndarray:
+        """(K,) whether a way cannot run on a machine."""
+        key = id(way.profile)
+        if key not in self._refused:
+            refusals = self._speeds(way.profile).refusals
+            self._refused[key] = np.array([reason is not None for reason in refusals], dtype=bool)
+        return self._refused[key]
+
+    def refusal(self, machine: int, column: int) -> str | None:
+        """Why a way cannot run on a machine, in words."""
+        return self._speeds(self.ways[column].profile).refusals[machine]
 
     @property
     def tables(self) -> Tables:
         """Queues that were solved."""
         return self._known.tables
 
-    def service(self, cell: Cell) -> Service | str:
+    def service(self, machine: int, column: int) -> Service | str:
         """What a call costs there; or why it cannot run."""
-        key = (int(self.fleet.machine[cell.row]), id(self.ways[cell.column].work))
+        way = self.ways[column]
+        key = machine, id(way.work)
         services = self._known.services
         if key not in services:
-            way = self.ways[cell.column]
-            offer = self.fleet.offers.offer(cell.row)
+            offer = self.fleet.offers.offer(self.fleet.examples[machine])
             services[key] = service_on(way.profile, way.work, offer, self.calibration)
         return services[key]
 
-    def replica(self, cell: Cell) -> Replica:
+    def replica(self, machine: int, column: int) -> Replica:
         """One server process there."""
-        service = self.service(cell)
+        service = self.service(machine, column)
         assert not isinstance(service, str), service
-        return replica_of(service, self.ways[cell.column].max_batch, self.calibration, self._known.tables)
+        return replica_of(service, self.ways[column].max_batch, self.calibration, self._known.tables)
+
+    def conduct(self, machine: int, column: int, rate_rps: float, latency_s: float) -> Conduct:
+        """What one server process there does at a rate, against a bound on the latency."""
+        key = machine, column, rate_rps, latency_s
+        if key not in self._conducts:
+            replica = self.replica(machine, column)
+            self._conducts[key] = Conduct(
+                latency_s=replica.percentile_s(rate_rps, self.level, 0.0),
+                risk=1.0 - replica.confidence(rate_rps, latency_s, self.level),
+                cpu_s_per_request=replica.cpu_s_per_request(rate_rps),
+            )
+        return self._conducts[key]
 
     def solve(self, machine: int, column: int) -> float:
         """The capacity of a replica by queueing, in place of the bound."""
         if not self.solved[machine, column]:
-            replica = self.replica(Cell(self.fleet.examples[machine], column))
+            replica = self.replica(machine, column)
             solved = replica.capacity_rps(self.serve.latency_s, self.level, self.odds)
             self.capacity_rps[machine, column] = min(solved, self.capacity_rps[machine, column])
             self.solved[machine, column] = True
         return float(self.capacity_rps[machine, column])
 
-    def needed(self, load_rps: float, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Machines for a load without spares, as floats: infinite where it cannot be served. Broadcasts."""
-        carried = self.capacity_rps[self.fleet.machine[rows], columns] * self.replicas[rows, columns]
+    def needed(self, load_rps: float, kinds: slice, columns: slice) -> np.ndarray:
+        """(kinds, columns) machines for a load without spares, as floats: infinite where it cannot be served."""
+        carried = self.capacity_rps[self.fleet.machine[kinds], columns] * self.replicas[kinds, columns]
         with np.errstate(divide="ignore"):
             needed = np.ceil(load_rps / carried * (1.0 - 1e-12))
-        return np.where(self.usable[rows] & (needed <= MOST_INSTANCES), np.maximum(needed, 1.0), np.inf)
+        possible = self.fleet.usable[kinds, None] & (needed <= MOST_INSTANCES)
+        return np.where(possible, np.maximum(needed, 1.0), np.inf)
 
-    def instances(self, load_rps: float, cell: Cell) -> int:
-        """Machines for a load without spares, of a cell that can serve."""
-        return int(self.needed(load_rps, np.array([cell.row]), np.array([cell.column]))[0])
-
-    def rented(self, needed: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """The same with spares for interrupted spot machines. Broadcasts."""
-        rates = np.broadcast_to(self.fleet.interruptions_per_hour[rows], needed.shape)
+    def rented(self, needed: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+        """(kinds,) the same with spares for interrupted spot machines."""
+        rates = self.fleet.interruptions_per_hour[kinds]
         total = needed.copy()
-        for rate in np.unique(rates[rates > 0.0]).tolist():
-            places = (rates == rate) & np.isfinite(needed)
-            counts, where = np.unique(needed[places], return_inverse=True)
-            total[places] = np.array([self.with_spares(int(count), rate) for count in counts.tolist()])[where]
+        for place in np.nonzero((rates > 0.0) & np.isfinite(needed))[0].tolist():
+            total[place] = self.with_spares(int(needed[place]), float(rates[place]))
         return total
 
     def with_spares(self, needed: int, interruptions_per_hour: float) -> int:
@@ -319,55 +269,3 @@ def _best_time_s(scaled: Scaled, way: Way) -> np.ndarray:
     rates = way.work.batches / scaled.total_s
     best = rates[:, :place].max(axis=1, initial=0.0)
     return np.where(rates[:, place] > _WORTH * best, scaled.total_s[:, place], np.inf)
-
-
-class Costs:
-    """The monthly cost of every cell at a load, from capacities that get solved on the way.
-
-    Shapes: (n, M).
-    """
-
-    def __init__(self, space: Space, tariffs: Tariffs, load_rps: float) -> None:
-        self.space = space
-        self.load_rps = load_rps
-        offers = space.fleet.offers
-        self._monthly = offers["price_usd_per_hour"] * HOURS_PER_MONTH
-        self._beside = np.array(
-            [
-                tariffs.usd_per_month(cloud, region, load_rps)
-                for cloud, region in zip(offers["cloud"], offers["region"], strict=True)
-            ]
-        )
-        self.usd = self._usd(np.arange(len(offers))[:, None], np.arange(len(space.ways))[None])
-
-    def _usd(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        rented = self.space.rented(self.space.needed(self.load_rps, rows, columns), rows)
-        return np.asarray(rented * self._monthly[rows] + self._beside[rows])
-
-    def solve(self, cell: Cell) -> None:
-        """Solve the capacity of a cell, and price all offers with the same machine anew."""
-        machine = int(self.space.fleet.machine[cell.row])
-        self.space.solve(machine, cell.column)
-        rows = np.nonzero(self.space.fleet.machine == machine)[0]
-        self.usd[rows, cell.column] = self._usd(rows, np.full(len(rows), cell.column))
-
-    def usd_of(self, cell: Cell, rented: int) -> float:
-        """The monthly cost of a number of machines."""
-        return float(rented * self._monthly[cell.row] + self._beside[cell.row])
-
-    def is_solved(self, cell: Cell) -> bool:
-        """Whether the cost of a cell is its cost, not a bound."""
-        return bool(self.space.solved[self.space.fleet.machine[cell.row], cell.column])
-
-    def cheapest(self, rows: np.ndarray) -> Cell | None:
-        """The cheapest cell of some offers, or None when none of them can serve; the first of equals."""
-        while len(rows):
-            inside = self.usd[rows]
-            row, column = divmod(int(np.argmin(inside)), inside.shape[1])
-            if not np.isfinite(inside[row, column]):
-                return None
-            cell = Cell(int(rows[row]), column)
-            if self.is_solved(cell):
-                return cell
-            self.solve(cell)
-        return None

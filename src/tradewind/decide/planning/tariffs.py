@@ -1,7 +1,8 @@
-"""What storage and transfer cost beside the machines.
+"""What storage, transfer and being away from home cost beside the machines.
 
 A missing price is never zero: the nearest known one stands in (the cloud's, else the dearest of its
-regions, else the dearest of all), and the part of the cost says "assumed".
+regions, else the dearest of all), and the part of the cost says "assumed". The price of moving data to one
+region is never taken for another.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tradewind.domain.estimate import Calibration
-    from tradewind.domain.goal import Goal
+    from tradewind.domain.goal import Footprint, Goal
     from tradewind.domain.noun import Origin
     from tradewind.domain.offer import Offers, StoragePrice, TransferPrice
     from tradewind.domain.profile import Profile
@@ -45,6 +46,55 @@ class _Tiers:
         return total
 
 
+@dataclass(frozen=True)
+class _Moved:
+    """What moving data costs in a month, and why."""
+
+    usd: float
+    words: str
+    source: str
+    as_of: str
+    origin: Origin
+
+
+class _Transfer:
+    """The prices of transfer, found by kind, origin and destination."""
+
+    def __init__(self, prices: Sequence[TransferPrice]) -> None:
+        tables: dict[tuple[str, str], dict[tuple[str, str], list[TransferPrice]]] = {}
+        for price in prices:
+            among = tables.setdefault((price.kind, price.to), {})
+            among.setdefault((price.cloud, price.region), []).append(price)
+        self._tables = {
+            key: {
+                place: tuple(sorted(tiers, key=lambda price: price.from_gb)) for place, tiers in among.items()
+            }
+            for key, among in tables.items()
+        }
+
+    def tiers(self, kind: str, cloud: str, region: str, to: str, gigabytes: float) -> _Tiers | None:
+        """The prices out of a region ("*" when it is not named) to another; None when none is known at all.
+
+        The region's own come before the cloud's, and those to just that destination before those to all.
+        """
+        fitting = [self._tables.get((kind, goal), {}) for goal in dict.fromkeys((to, "*"))]
+        for place in dict.fromkeys((region, "*")):
+            for among in fitting:
+                if (cloud, place) in among:
+                    return _Tiers(among[cloud, place], "quoted", "")
+        every = {place: tiers for among in reversed(fitting) for place, tiers in among.items()}
+        own = {place: tiers for place, tiers in every.items() if place[0] == cloud} or every
+        if not own:
+            return None
+
+        def total(place: tuple[str, str]) -> tuple[float, tuple[str, str]]:
+            return _Tiers(own[place], "assumed", "").usd(max(gigabytes, 1.0)), place
+
+        dearest = max(own, key=total)
+        words = f": the price of {dearest[0]} {dearest[1]}, the dearest known, for none is known in {region}"
+        return _Tiers(own[dearest], "assumed", words)
+
+
 class Tariffs:
     """The parts of a monthly cost that depend on the region and the load, not on the machine.
 
@@ -63,20 +113,26 @@ class Tariffs:
         self._goal = goal
         self._response_bytes = median(profile.response_bytes for profile in profiles)
         self._storage = offers.storage
-        self._transfer = offers.transfer
+        self._transfer = _Transfer(offers.transfer)
         self._overhead_bytes = calibration["http_overhead_bytes"].value
         self._today = today
         self._kept: dict[tuple[str, str, float], tuple[CostPart, ...]] = {}
 
     def parts(self, cloud: str, region: str, load_rps: float) -> tuple[CostPart, ...]:
-        """Storage and both kinds of egress for a service in a region at a load."""
+        """Storage, both kinds of egress and the footprint of a service in a region at a load.
+
+        The footprint is no part when the goal has none.
+        """
         key = (cloud, region, load_rps)
         if key not in self._kept:
-            self._kept[key] = (
+            parts = [
                 self._stored(),
                 self._to_users(cloud, region, load_rps),
                 self._from_data(cloud, region),
-            )
+            ]
+            if self._goal.footprint is not None:
+                parts.append(self._away(self._goal.footprint, cloud, region))
+            self._kept[key] = tuple(parts)
         return self._kept[key]
 
     def usd_per_month(self, cloud: str, region: str, load_rps: float) -> float:
@@ -120,7 +176,7 @@ class Tariffs:
         requests = load_rps * HOURS_PER_MONTH * 3600.0
         per_response = self._response_bytes + self._overhead_bytes
         gigabytes = requests * per_response / _GB
-        tiers = _nearest_tiers(self._transfer, cloud, region, "internet", gigabytes)
+        tiers = self._transfer.tiers("internet", cloud, region, "*", gigabytes)
         if tiers is None:
             return self._nothing("egress_internet", "no price of transfer is known")
         usd = tiers.usd(gigabytes)
@@ -145,21 +201,65 @@ class Tariffs:
             return self._nothing(name, f"{data.uri} is in none of the clouds: its network is not priced")
         if data.cloud == cloud and data.region == region:
             return self._nothing(name, f"the data are in {region} too")
-        gigabytes = data.read_per_month_bytes / _GB
-        kind = "inter_region" if data.cloud == cloud else "internet"
-        home = data.region or "*"
-        tiers = _nearest_tiers(self._transfer, data.cloud, home, kind, gigabytes)
-        if tiers is None:
+        moved = self._moved(data.read_per_month_bytes, (data.cloud, data.region), (cloud, region), "data_at")
+        if moved is None:
             return self._nothing(name, "no price of transfer is known")
-        usd = tiers.usd(gigabytes)
-        where = data.region or f"an unnamed region of {data.cloud} (data_at.region)"
         return CostPart(
             name="egress_inter_region",
-            usd_per_month=usd,
-            because=f"{gigabytes:,.4g} GB from {where} to {cloud} {region}, {_per_gb(usd, gigabytes)}{tiers.words}",
+            usd_per_month=moved.usd,
+            because=moved.words,
+            source=moved.source,
+            as_of=moved.as_of,
+            origin=moved.origin,
+        )
+
+    def _away(self, home: Footprint, cloud: str, region: str) -> CostPart:
+        """Being elsewhere than the user's systems: switching, spread over months, and what moves from there."""
+        if home.cloud == cloud and home.region in (None, region):
+            return self._nothing(
+                "footprint", f"at home: the user's systems are in {home.region or cloud} too"
+            )
+        usd, words = 0.0, []
+        if home.cloud != cloud:
+            usd = home.switching_cost_usd / home.months
+            words.append(
+                f"switching from {home.cloud} costs {home.switching_cost_usd:,.6g} usd, {usd:,.4g} in each of"
+                f" {home.months:.4g} months"
+            )
+        moved = None
+        if home.traffic_per_month_bytes is not None:
+            origin = (home.cloud, home.region)
+            moved = self._moved(home.traffic_per_month_bytes, origin, (cloud, region), "footprint")
+            words.append(moved.words if moved else "no price of transfer is known")
+        else:
+            words.append("the goal does not say how much moves from there (footprint.traffic_per_month)")
+        stated: Origin = "quoted" if usd > 0.0 and home.traffic_per_month_bytes is None else "assumed"
+        return CostPart(
+            name="footprint",
+            usd_per_month=usd + (moved.usd if moved else 0.0),
+            because="; ".join(words),
+            source=moved.source if moved else "goal",
+            as_of=moved.as_of if moved else self._today,
+            origin=moved.origin if moved else stated,
+        )
+
+    def _moved(
+        self, size_bytes: float, home: tuple[str, str | None], to: tuple[str, str], asked: str
+    ) -> _Moved | None:
+        """Moving data each month from a home, whose region may not be named, to a region; None without prices."""
+        gigabytes = size_bytes / _GB
+        kind = "inter_region" if home[0] == to[0] else "internet"
+        tiers = self._transfer.tiers(kind, home[0], home[1] or "*", to[1], gigabytes)
+        if tiers is None:
+            return None
+        usd = tiers.usd(gigabytes)
+        where = home[1] or f"an unnamed region of {home[0]} ({asked}.region)"
+        return _Moved(
+            usd=usd,
+            words=f"{gigabytes:,.4g} GB from {where} to {to[0]} {to[1]}, {_per_gb(usd, gigabytes)}{tiers.words}",
             source=tiers.prices[0].source,
             as_of=tiers.prices[0].as_of,
-            origin=tiers.origin if data.region else "assumed",
+            origin=tiers.origin if home[1] else "assumed",
         )
 
 
@@ -187,28 +287,3 @@ def _nearest_storage(
 
 _STANDARD: Final = ("standard", "hot")
 """What the clouds call the tier for data that are read often."""
-
-
-def _nearest_tiers(
-    prices: Sequence[TransferPrice], cloud: str, region: str, kind: str, gigabytes: float
-) -> _Tiers | None:
-    tables: dict[tuple[str, str], list[TransferPrice]] = {}
-    for price in prices:
-        if price.kind == kind:
-            tables.setdefault((price.cloud, price.region), []).append(price)
-    sorted_tables = {
-        key: tuple(sorted(table, key=lambda price: price.from_gb)) for key, table in tables.items()
-    }
-    for place in (region, "*"):
-        if (cloud, place) in sorted_tables:
-            return _Tiers(sorted_tables[cloud, place], "quoted", "")
-    own = {key: table for key, table in sorted_tables.items() if key[0] == cloud} or sorted_tables
-    if not own:
-        return None
-
-    def total(key: tuple[str, str]) -> tuple[float, tuple[str, str]]:
-        return _Tiers(own[key], "assumed", "").usd(max(gigabytes, 1.0)), key
-
-    dearest = max(own, key=total)
-    words = f": the price of {dearest[0]} {dearest[1]}, the dearest known, for none is known in {region}"
-    return _Tiers(own[dearest], "assumed", words)

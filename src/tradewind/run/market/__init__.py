@@ -8,20 +8,24 @@ decided by `tradewind.decide.catalog`.
 
 from __future__ import annotations
 
-from tradewind.run.market.build import BuildReport, build
+from tradewind.run.market.build import BuildReport, build, write
 from tradewind.run.market.query import Rows, sql
-from tradewind.run.market.snapshot import SHIPPED, Snapshot, load_catalog
-from tradewind.run.market.tables import TABLES, Column, Table
+from tradewind.run.market.snapshot import SHIPPED, Snapshot, current, load_catalog, read_tables
+from tradewind.run.market.tables import TABLES, VIEWS, Column, Table
 
 __all__ = [
     "SHIPPED",
     "TABLES",
+    "VIEWS",
     "BuildReport",
     "Column",
     "Rows",
     "Snapshot",
     "Table",
     "build",
+    "current",
     "load_catalog",
+    "read_tables",
     "sql",
+    "write",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from tradewind.domain.errors import InputError
-from tradewind.run.market.snapshot import SHIPPED, open_tables
-from tradewind.run.market.tables import TABLES
+from tradewind.run.market.snapshot import current, open_tables
+from tradewind.run.market.tables import TABLES, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,29 +33,35 @@ class Rows:
         return iter(self.rows)
 
 
-def sql(query: str, folder: Path = SHIPPED) -> Rows:
-    """The rows that one SELECT over the tables of a snapshot gives (the tables: `TABLES`; DuckDB's dialect).
+def sql(query: str, folder: Path | None = None, **parameters: object) -> Rows:
+    """The rows that one SELECT over the tables of a snapshot gives (the tables: `TABLES` and `VIEWS`; DuckDB's dialect).
 
-    The tables are copies in memory and the query cannot reach files or the network.
+    A parameter stands in the query as $name. The query reads nothing but the files of the snapshot.
 
     Errors: InputError for what is no single SELECT (or DESCRIBE, SHOW), and for SQL that does not run, with
     DuckDB's reason.
 
-    >>> sql("SELECT count(DISTINCT cloud) AS clouds FROM offers").rows
+    >>> sql("SELECT count(DISTINCT cloud) AS clouds FROM regions").rows
     ((3,),)
     """
-    connection, _ = open_tables(folder)
+    where = folder or current()
+    # Only what the query can mean is opened: a table whose name it does not hold costs nothing.
+    said = set(re.findall(r"\w+", query.lower()))
+    named = [name for name in (*TABLES, *VIEWS) if name in said] if "from" in said else (*TABLES, *VIEWS)
+    connection, _ = open_tables(where, named or (*TABLES, *VIEWS))
     with connection:
+        folders = str(where.resolve()).replace("'", "''")
+        connection.execute(f"SET allowed_directories = ['{folders}/']")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         try:
             statements = connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise InputError(
-                    f"{_short(query)!r}: write one SELECT; the tables are {', '.join(TABLES)}, "
+                    f"{_short(query)!r}: write one SELECT; the tables are {', '.join((*TABLES, *VIEWS))}, "
                     "and DESCRIBE offers lists the columns of one"
                 )
-            answer = connection.execute(statements[0])
+            answer = connection.execute(statements[0], parameters or None)
             columns = tuple(column[0] for column in answer.description)
             return Rows(columns=columns, rows=tuple(answer.fetchall()))
         except duckdb.Error as error:

@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import numpy as np
 
-from tradewind.decide.catalog import Catalog, Region
+from tradewind.decide.catalog import Catalog, Columns, Region
+from tradewind.decide.catalog.rows import CapabilityRow, SurchargeRow
 from tradewind.domain.errors import InputError
 from tradewind.domain.noun import Noun
-from tradewind.domain.offer import NUMBERS, Offer, Offers, StoragePrice, TransferPrice
-from tradewind.files import nouns, package_data
-from tradewind.run.market.tables import TABLES
+from tradewind.domain.offer import NUMBERS, StoragePrice, TransferPrice
+from tradewind.files import atomic, nouns, package_data
+from tradewind.run.market.tables import TABLES, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
-__all__ = ["FORMAT", "INDEX", "SHIPPED", "FileFacts", "Snapshot", "load_catalog", "open_tables"]
+__all__ = [
+    "FORMAT",
+    "INDEX",
+    "KEYS",
+    "SHIPPED",
+    "FileFacts",
+    "Snapshot",
+    "adopt",
+    "current",
+    "load_catalog",
+    "open_tables",
+    "read_index",
+    "read_tables",
+]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Changes when the tables change, so that an older snapshot is not misread."""
 
 INDEX: Final = "snapshot.json"
 
 SHIPPED: Final = package_data("catalog")
 """The snapshot that comes with the package."""
+
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "place": ("cloud", "region", "zone"),
+    "machine": ("cloud", "instance_type"),
+    "origin": ("purchase", "terms", "interruption", "source", "as_of", "confidence"),
+}
+"""What an offer's columns depend on. The file of offers holds a number for each beside the words, and the index
+file of each key the words for the number, so that a whole catalogue is read without reading words twice."""
+
+_POINTER: Final = "current"
 
 
 class FileFacts(Noun, frozen=True, kw_only=True):
@@ -48,6 +74,28 @@ class Snapshot(Noun, frozen=True, kw_only=True):
     files: dict[str, FileFacts]
 
 
+def home() -> Path:
+    """Where snapshots of this user are kept: $TRADEWIND_CATALOG, else under the user's data folder."""
+    own = os.environ.get("TRADEWIND_CATALOG")
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(own) if own else Path(data) / "tradewind" / "catalog"
+
+
+def current(folder: Path | None = None) -> Path:
+    """The snapshot to use: the one that a refresh made last, else the one that comes with the package."""
+    kept = folder or home()
+    try:
+        name = (kept / _POINTER).read_text().strip()
+    except OSError:
+        return SHIPPED
+    return kept / name if name and (kept / name / INDEX).is_file() else SHIPPED
+
+
+def adopt(folder: Path, name: str) -> None:
+    """From now on the snapshot of this name in a folder is the current one. Readers see the old or the new."""
+    atomic.write_text(folder / _POINTER, name + "\n")
+
+
 def read_index(folder: Path) -> Snapshot:
     """The index of the snapshot in a folder. Errors: InputError when there is none, or one of another format."""
     path = folder / INDEX
@@ -57,38 +105,66 @@ def read_index(folder: Path) -> Snapshot:
     if snapshot.format != FORMAT:
         raise InputError(
             f"{path}: format {snapshot.format}, this version reads {FORMAT}; "
-            "make the catalogue again with: tradewind catalog build --from DIR"
+            "make the catalogue again with: tradewind catalog build --from DIR, or tradewind catalog refresh"
         )
     return snapshot
 
 
 def open_tables(folder: Path, names: Iterable[str] = tuple(TABLES)) -> tuple[Any, Snapshot]:
-    """A connection to a database in memory that has these tables of the snapshot, and its index.
+    """A connection to a database in memory that has these tables and views of the snapshot, and its index.
 
-    What is done to these tables is never written back. Errors: InputError when a file is missing or is not
+    Tables are read from their files when they are asked. Errors: InputError when a file is missing or is not
     the one that the index describes.
     """
     snapshot = read_index(folder)
-    connection = duckdb.connect(":memory:")
-    # Small tables: starting threads and drawing progress costs more than it gains.
-    connection.execute("SET threads = 1")
-    for name in names:
+    # Small tables: starting threads costs more than it gains.
+    connection = duckdb.connect(":memory:", config={"threads": 1})
+    for name in _with_what_they_read(names):
+        if name in VIEWS:
+            connection.execute(f"CREATE VIEW {name} AS {VIEWS[name].query}")
+            continue
         table = TABLES[name]
         path = folder / table.file
         _check(path, snapshot.files.get(table.file))
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
+        quoted = str(path).replace("'", "''")
         connection.execute(
-            f"CREATE TABLE {table.name} AS SELECT {columns} FROM read_parquet($path)",  # noqa: S608 - our names
-            {"path": str(path)},
+            f"CREATE VIEW {table.name} AS SELECT {columns} FROM read_parquet('{quoted}')"
         )
     return connection, snapshot
 
 
-def _check(path: Path, expected: FileFacts | None) -> None:
+def _with_what_they_read(names: Iterable[str]) -> list[str]:
+    """The tables and views in the order in which they can be made."""
+    found: dict[str, None] = {}
+
+    def add(name: str) -> None:
+        for other in VIEWS[name].reads if name in VIEWS else ():
+            add(other)
+        found[name] = None
+
+    for name in names:
+        add(name)
+    return list(found)
+
+
+def read_tables(folder: Path) -> dict[str, list[Noun]]:
+    """Every row of every table of a snapshot, as the nouns that they were written from, in their order."""
+    connection, _ = open_tables(folder)
+    with connection:
+        return {name: _rows(connection, table.row, name) for name, table in TABLES.items()}
+
+
+def _digest_of(path: Path) -> str:
+    """The hash of a file; empty when it cannot be read."""
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
-        found = ""
+        return ""
+
+
+def _check(path: Path, expected: FileFacts | None) -> None:
+    found = _digest_of(path)
     if expected is None or found != expected.sha256:
         what = "is damaged" if found else "is missing"
         raise InputError(
@@ -96,92 +172,123 @@ def _check(path: Path, expected: FileFacts | None) -> None:
         )
 
 
-_OFFERS: Final = """
-SELECT
-    offers.cloud, offers.region, offers.instance_type, offers.purchase, offers.price_usd_per_hour,
-    coalesce(instances.vcpus, specs.vcpus) AS vcpus,
-    coalesce(instances.memory_bytes, specs.memory_bytes) AS memory_bytes,
-    specs.physical_cores, specs.cpu_architecture, specs.cpu_vendor, specs.cpu_model, specs.cpu_ghz,
-    specs.isa, specs.memory_mt_per_s,
-    coalesce(specs.shared_cpu, false) AS shared_cpu,
-    instances.accelerator, instances.accelerator_count,
-    coalesce(instances.network_gbps, specs.network_gbps) AS network_gbps,
-    coalesce(instances.local_disk_bytes, specs.local_disk_bytes) AS local_disk_bytes,
-    CAST(NULL AS DOUBLE) AS interruptions_per_hour,
-    regions.grid_gco2e_per_kwh,
-    offers.source, offers.as_of, offers.confidence
-FROM offers
-JOIN instances USING (cloud, instance_type)
-LEFT JOIN specs USING (cloud, instance_type)
-LEFT JOIN regions USING (cloud, region)
-ORDER BY offers.cloud, offers.region, offers.instance_type, offers.purchase
-"""
-"""No published list of the snapshot states interruption rates, so they are unknown."""
-
-
-def load_catalog(folder: Path = SHIPPED) -> Catalog:
-    """The catalogue in a folder, by default the one that ships with the package.
+def load_catalog(folder: Path | None = None) -> Catalog:
+    """The catalogue in a folder, by default the current one.
 
     The specifications, which are a file of their own under their own licence, are joined here.
 
     Errors: InputError when the folder holds no whole catalogue.
 
-    >>> catalog = load_catalog()
-    >>> sorted(set(catalog.everything["cloud"]))
+    >>> catalog = load_catalog(SHIPPED)
+    >>> sorted({region.cloud for region in catalog.regions})
     ['aws', 'azure', 'gcp']
     """
+    where = (folder or current()).resolve()
+    return _load(where, _digest_of(where / INDEX))
+
+
+@functools.lru_cache(maxsize=2)
+def _load(where: Path, index_sha256: str) -> Catalog:
+    """The catalogue in a folder with this index. A catalogue never changes, so it is read once."""
     connection, snapshot = open_tables(
-        folder, ("offers", "instances", "specs", "regions", "storage", "transfer")
+        where,
+        ("instances", "accelerators", "regions", "storage", "transfer", "capabilities", "surcharges"),
     )
     with connection:
-        everything = Offers(
-            _columns(connection.execute(_OFFERS).fetchnumpy()),
-            storage=tuple(_nouns(connection, StoragePrice, "storage")),
-            transfer=tuple(_nouns(connection, TransferPrice, "transfer")),
+        offers = _offers(connection, where, snapshot)
+        return Catalog(
+            prices=offers["price_usd_per_hour"],
+            place=offers["place"],
+            machine=offers["machine"],
+            origin=offers["origin"],
+            places=_keyed(connection, where, snapshot, "place", _PLACES),
+            machines=_keyed(connection, where, snapshot, "machine", _MACHINES),
+            origins=_keyed(connection, where, snapshot, "origin", "SELECT * FROM key_origin ORDER BY id"),
+            regions=tuple(_rows(connection, Region, _REGIONS)),
+            storage=tuple(_rows(connection, StoragePrice, _STORAGE)),
+            transfer=tuple(_rows(connection, TransferPrice, "transfer")),
+            capabilities=tuple(_rows(connection, CapabilityRow, "capabilities")),
+            surcharges=tuple(_rows(connection, SurchargeRow, "surcharges")),
+            as_of=snapshot.as_of,
             snapshot=snapshot.id,
         )
-        regions = connection.execute(
-            "SELECT cloud, region, place, place_group, machine_types FROM regions ORDER BY cloud, region"
-        ).fetchall()
-    return Catalog(
-        everything=everything,
-        regions=tuple(
-            Region(cloud=cloud, name=name, place=place, group=group, machine_types=machine_types)
-            for cloud, name, place, group, machine_types in regions
-        ),
-        as_of=snapshot.as_of,
-    )
 
 
-def _columns(found: dict[str, Any]) -> dict[str, np.ndarray]:
-    """DuckDB's arrays, masked where null, as the columns of Offers."""
-    columns: dict[str, np.ndarray] = {}
-    for name in Offer.__struct_fields__:
-        column = found[name]
-        absent = np.ma.getmaskarray(column)
-        values = np.ma.getdata(column)
+_PLACES: Final = """
+SELECT key_place.id, key_place.cloud, key_place.region, key_place.zone, regions.grid_gco2e_per_kwh
+FROM key_place LEFT JOIN regions USING (cloud, region) ORDER BY id
+"""
+
+_MACHINES: Final = """
+SELECT key_machine.id, key_machine.cloud, key_machine.instance_type,
+    vcpus, memory_bytes, physical_cores, cpu_architecture, cpu_vendor, cpu_model, cpu_ghz, isa,
+    memory_mt_per_s, coalesce(shared_cpu, false) AS shared_cpu, accelerator,
+    coalesce(accelerator_count, 0.0) AS accelerator_count, network_gbps, local_disk_bytes
+FROM key_machine LEFT JOIN instances USING (cloud, instance_type) ORDER BY id
+"""
+
+_REGIONS: Final = """
+SELECT cloud, region AS name, place, place_group AS "group", country, jurisdictions, machine_types
+FROM regions ORDER BY cloud, region
+"""
+
+_STORAGE: Final = """
+SELECT cloud, region, service, tier, usd AS usd_per_gb_month, source, as_of
+FROM storage
+WHERE item = 'storage' AND from_gb = 0 AND tier IN ('Standard', 'Hot LRS')
+    AND service IN ('S3', 'Blob Storage', 'Cloud Storage')
+ORDER BY cloud, region
+"""
+"""The tier of each object store that is read often, first step of the volume."""
+
+
+def _offers(connection: Any, folder: Path, snapshot: Snapshot) -> dict[str, np.ndarray]:
+    """The prices, and for each the numbers of its keys."""
+    file = TABLES["offers"].file
+    _check(folder / file, snapshot.files.get(file))
+    found = connection.execute(
+        "SELECT price_usd_per_hour, place_id, machine_id, origin_id FROM read_parquet($path)",
+        {"path": str(folder / file)},
+    ).fetchnumpy()
+    arrays = {name.removesuffix("_id"): np.ma.getdata(column) for name, column in found.items()}
+    return {name: np.ascontiguousarray(column) for name, column in arrays.items()}
+
+
+def _keyed(connection: Any, folder: Path, snapshot: Snapshot, key: str, query: str) -> Columns:
+    """What a key's columns are, by its number."""
+    file = f"key_{key}.parquet"
+    _check(folder / file, snapshot.files.get(file))
+    quoted = str(folder / file).replace("'", "''")
+    connection.execute(f"CREATE VIEW key_{key} AS SELECT * FROM read_parquet('{quoted}')")
+    found = connection.execute(query).fetchnumpy()
+    numbers: dict[str, np.ndarray] = {}
+    words: dict[str, tuple[Any, ...]] = {}
+    for name, column in found.items():
+        absent, values = np.ma.getmaskarray(column), np.ma.getdata(column)
+        if name == "id":
+            continue
         if name in NUMBERS:
-            columns[name] = np.where(absent, np.nan, values).astype(np.float64)
+            numbers[name] = np.where(absent, np.nan, values).astype(np.float64)
         elif name == "isa":
-            columns[name] = _objects(
-                [None if gone else tuple(words) for words, gone in zip(values, absent, strict=True)]
+            words[name] = tuple(
+                None if gone else tuple(flags) for flags, gone in zip(values, absent, strict=True)
             )
         else:
-            columns[name] = _objects(
-                [None if gone else value for value, gone in zip(values.tolist(), absent, strict=True)]
+            words[name] = tuple(
+                None if gone else value for value, gone in zip(values.tolist(), absent, strict=True)
             )
-    return columns
+    return Columns(numbers=numbers, words=words)
 
 
-def _objects(values: list[Any]) -> np.ndarray:
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return column
-
-
-def _nouns(connection: Any, noun: type[Any], table: str) -> list[Any]:
-    """The rows of a table as a noun that has some of its columns."""
+def _rows(connection: Any, noun: type[Any], query: str) -> list[Any]:
+    """The rows of a query, or of a table in its order, as a noun that has some of its columns."""
     names = noun.__struct_fields__
-    order = ", ".join(TABLES[table].order)
-    rows = connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order}").fetchall()  # noqa: S608 - our names
-    return [noun(**dict(zip(names, row, strict=True))) for row in rows]
+    wanted = ", ".join(f'"{name}"' for name in names)
+    if query in TABLES:
+        order = ", ".join(f'"{name}"' for name in TABLES[query].order)
+        query = f"SELECT * FROM {query} ORDER BY {order}"
+    answer = connection.execute(f"SELECT {wanted} FROM ({query})")
+    return [
+        noun(**{n: tuple(v) if isinstance(v, list) else v for n, v in zip(names, row, strict=True)})
+        for row in answer.fetchall()
+    ]
