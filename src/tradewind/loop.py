@@ -24,6 +24,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 import tradewind
 from tradewind.domain.errors import NoPlan
 from tradewind.domain.estimate import Observation
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tradewind.decide.catalog import Catalog
+    from tradewind.domain.offer import Offers
     from tradewind.lab.models import Data, Metric
 
 __all__ = [
@@ -238,7 +241,7 @@ def decide(work: Work, front: Front, *, today: str) -> Plan:
         from tradewind.decide import catalog, planning, prediction
 
         offers = catalog.offers(work.goal, _catalog(work, today), today)
-        return planning.plan(
+        found = planning.plan(
             work.goal,
             front,
             offers,
@@ -247,6 +250,7 @@ def decide(work: Work, front: Front, *, today: str) -> Plan:
             today=today,
             seed=work.goal.seed,
         )
+        return _explained(found, offers)
 
     reads = {
         "goal": work.goal,
@@ -330,7 +334,8 @@ def correct(work: Work, front: Front, plan: Plan, observation: Observation) -> O
         from tradewind.decide import catalog, planning
 
         offers = catalog.offers(work.goal, _catalog(work, plan.today), plan.today)
-        return planning.replan(plan, observation, front, offers, plan.calibration, seed=work.goal.seed)
+        found = planning.replan(plan, observation, front, offers, plan.calibration, seed=work.goal.seed)
+        return _explained(found, offers)
 
     reads = {
         "plan": plan,
@@ -400,6 +405,14 @@ def _identity() -> dict[str, Any]:
         lines = (line for line in cpuinfo.read_text().splitlines() if line.startswith("model name"))
         model = next(lines, "").partition(":")[2].strip()
     return {"machine": platform.machine(), "cpu": model, "cores": len(os.sched_getaffinity(0))}
+
+
+def _explained(plan: Plan, offers: Offers) -> Plan:
+    """The plan with where its prices come from, which is kept with it: the catalogue may be another one tomorrow."""
+    from tradewind.run import market
+
+    steps = market.explanations(plan, offers.storage, offers.transfer)
+    return msgspec.structs.replace(plan, explanations=steps)
 
 
 def _catalog(work: Work, today: str) -> Catalog:

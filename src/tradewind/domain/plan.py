@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from tradewind.domain.estimate import Calibration, Comparison, Estimate
 from tradewind.domain.goal import Goal
 from tradewind.domain.layout import Layout
@@ -105,6 +107,9 @@ class Plan(Noun, frozen=True, kw_only=True):
     seed: int
     changes: tuple[Change, ...] = ()
     """Against the plan that this one replaces."""
+    explanations: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    """Where the prices come from, step by step, as the catalogue told when the plan was made: by the key of an offer,
+    and by the name of a part of the choice's cost."""
 
 
 class Event(Noun, frozen=True, kw_only=True):

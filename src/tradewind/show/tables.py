@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from tradewind.show import readings, words
+from tradewind.show import blocks, readings, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import RenderableType
+    from rich.table import Table
 
     from tradewind.domain.estimate import Comparison, Estimate, Figures, Observation
     from tradewind.domain.host import Host
@@ -53,35 +53,39 @@ def host(found: Host) -> RenderableType:
     """The machine at hand."""
     clock = f" at {words.digits(found.ghz)} GHz" if found.ghz is not None else ""
     cores = words.counted(found.physical_cores, "core", "cores")
-    table = _facts()
-    _add(table, "CPU", f"{found.cpu_model} ({found.cpu_architecture}){clock}")
-    _add(
+    table = blocks.facts()
+    blocks.add(table, "CPU", f"{found.cpu_model} ({found.cpu_architecture}){clock}")
+    blocks.add(
         table,
         "cores",
         f"{cores}, {found.logical_cores} logical; {', '.join(found.isa) or 'no extension known'}",
     )
-    _add(
+    blocks.add(
         table,
         "memory",
         f"{_bytes(found.memory_bytes)}, {_bytes(found.memory_bandwidth_bytes_per_s)}/s measured",
     )
-    _add(
+    blocks.add(
         table, "speed", f"{words.digits(found.gemm_flops_per_s_per_core / 1e9)} GFLOP/s a core measured, fp32"
     )
     if found.accelerators:
-        _add(table, "accelerators", ", ".join(found.accelerators))
-    return _section("This machine", "measured", table)
+        blocks.add(table, "accelerators", ", ".join(found.accelerators))
+    return blocks.section("This machine", "measured", table)
 
 
 def profile(found: Profile) -> RenderableType:
     """What a network costs: its size, its heaviest operators, and its latency over batch and threads."""
     variant = found.variant
-    table = _facts()
-    _add(table, "network", f"{variant.parameters:,} parameters, {_bytes(found.weight_bytes)} of weights")
-    _add(table, "one row", f"{_flops(found.flops)}, {_heaviest(found)}")
-    _add(table, "memory", f"{_bytes(found.peak_memory_bytes)} at most, ready after {_seconds(found.load_s)}")
-    _add(table, "noise", f"{words.percent(found.noise)}: what differs by less is the same")
-    return _section(f"Profile of {variant.name}", "measured", Group(table, Text(), _curve(found.curve)))
+    table = blocks.facts()
+    blocks.add(
+        table, "network", f"{variant.parameters:,} parameters, {_bytes(found.weight_bytes)} of weights"
+    )
+    blocks.add(table, "one row", f"{_flops(found.flops)}, {_heaviest(found)}")
+    blocks.add(
+        table, "memory", f"{_bytes(found.peak_memory_bytes)} at most, ready after {_seconds(found.load_s)}"
+    )
+    blocks.add(table, "noise", f"{words.percent(found.noise)}: what differs by less is the same")
+    return blocks.section(f"Profile of {variant.name}", "measured", Group(table, Text(), _curve(found.curve)))
 
 
 def _heaviest(found: Profile) -> str:
@@ -99,11 +103,11 @@ def _curve(points: Sequence[LatencyPoint]) -> Table:
     if len(batches) > BATCHES:
         step = (len(batches) - 1) / (BATCHES - 1)
         batches = [batches[round(place * step)] for place in range(BATCHES)]
-    table = _table("rows in a call", *(f"{batch}" for batch in batches))
+    table = blocks.table("rows in a call", *(f"{batch}" for batch in batches))
     for threads in sorted({point.threads for point in points}):
         known = {point.batch: point for point in points if point.threads == threads}
         cells = [_seconds(known[batch].low_s) if batch in known else "" for batch in batches]
-        _add(table, words.counted(threads, "thread", "threads"), *cells)
+        blocks.add(table, words.counted(threads, "thread", "threads"), *cells)
     return table
 
 
@@ -111,25 +115,25 @@ def front(found: Front) -> RenderableType:
     """All variants beside the original, and why the others were left."""
     judged = found.profiles[0].variant.judgement
     metric = f"measured; quality is {judged.metric}" if judged is not None else "measured"
-    reasons = _facts()
+    reasons = blocks.facts()
     for one in found.profiles:
         stands, reason = readings.standing(found, one)
         if stands == "lost":
-            _add(reasons, f"○ {one.variant.name}", reason)
+            blocks.add(reasons, f"○ {one.variant.name}", reason)
     for failed in found.failed:
-        _add(reasons, f"✕ {failed.name}", failed.reason)
+        blocks.add(reasons, f"✕ {failed.name}", failed.reason)
     legend = Text(
         "● nothing beats it in everything   ○ lost   pace: rows a second, at the best batch", style="dim"
     )
-    parts: list[RenderableType] = [_Fitting(_variants(found), _variants_briefly(found)), legend]
+    parts: list[RenderableType] = [blocks.Fitting(_variants(found), _variants_briefly(found)), legend]
     if reasons.row_count:
         parts += [Text(), reasons]
-    return _section("The front", metric, Group(*parts))
+    return blocks.section("The front", metric, Group(*parts))
 
 
 def _variants(found: Front) -> Table:
     before = readings.at_rest(found.profiles[0])
-    table = _table(
+    table = blocks.table(
         "", "variant", "quality", "change", f"batch {before.batch}", "", "pace", "", "memory", "size"
     )
     table.columns[1].justify = "left"
@@ -138,7 +142,7 @@ def _variants(found: Front) -> Table:
         judged = one.variant.judgement
         quality = words.metric_value(judged.value) if judged is not None else ""
         sizes = (_bytes(one.peak_memory_bytes), _bytes(float(one.variant.size_bytes)))
-        _add(
+        blocks.add(
             table,
             mark,
             name,
@@ -153,11 +157,11 @@ def _variants(found: Front) -> Table:
 
 def _variants_briefly(found: Front) -> Table:
     before = readings.at_rest(found.profiles[0])
-    table = _table("", "variant", "change", f"batch {before.batch}", "", "pace", "")
+    table = blocks.table("", "variant", "change", f"batch {before.batch}", "", "pace", "")
     table.columns[1].justify = "left"
     for one in found.profiles:
         mark, *cells = _standings(found, one)
-        _add(table, mark, *cells, style="" if mark == _MARKS["front"] else "dim")
+        blocks.add(table, mark, *cells, style="" if mark == _MARKS["front"] else "dim")
     return table
 
 
@@ -187,14 +191,16 @@ def plan(found: Plan) -> RenderableType:
     latency = choice.estimate.latency_s[percentile]
     budget = words.given(found.goal.budget_usd_per_month, "money_per_month")
     bound = words.given(found.goal.serve.latency_s, "time")
-    table = _facts()
-    _add(table, "serve", Text(f"{choice.variant_name} on {_machines(choice)}", style="bold"))
-    _add(table, "layout", words.layout_sentence(choice.layout))
-    _add(table, "cost", f"{_usd(choice.cost_usd_per_month)} of a budget of {budget}")
-    _add(table, percentile, f"{_seconds(latency.likely)} ({words.interval(latency, 'time')}), bound {bound}")
-    _add(table, "confidence", words.percent(choice.confidence))
+    table = blocks.facts()
+    blocks.add(table, "serve", Text(f"{choice.variant_name} on {_machines(choice)}", style="bold"))
+    blocks.add(table, "layout", words.layout_sentence(choice.layout))
+    blocks.add(table, "cost", f"{_usd(choice.cost_usd_per_month)} of a budget of {budget}")
+    blocks.add(
+        table, percentile, f"{_seconds(latency.likely)} ({words.interval(latency, 'time')}), bound {bound}"
+    )
+    blocks.add(table, "confidence", words.percent(choice.confidence))
     for line in choice.estimate.because[:3]:
-        _add(table, "because", line)
+        blocks.add(table, "because", line)
     parts: list[RenderableType] = [table, Text(), _costs(choice)]
     if found.misses:
         parts = [_misses(found), Text(), *parts]
@@ -205,38 +211,38 @@ def plan(found: Plan) -> RenderableType:
         parts += [Text(), _rejected(found)]
     title = "The plan" if found.meets_goal else "No plan meets the goal; the nearest answer"
     considered = f"predicted, {found.considered:,} ways weighed, prices of {found.snapshot}"
-    return _section(title, considered, Group(*parts))
+    return blocks.section(title, considered, Group(*parts))
 
 
 def _misses(found: Plan) -> Table:
-    table = _facts()
+    table = blocks.facts()
     for miss in found.misses:
-        _add(table, Text("✕ missed", style="red"), f"{words.miss_sentence(miss)}\n{miss.advice}")
+        blocks.add(table, Text("✕ missed", style="red"), f"{words.miss_sentence(miss)}\n{miss.advice}")
     return table
 
 
 def _costs(choice: Candidate) -> Table:
-    table = _table("a month", "usd", "multiplied", "quoted from")
+    table = blocks.table("a month", "usd", "multiplied", "quoted from")
     table.columns[2].justify = table.columns[3].justify = "left"
     for part in sorted(choice.costs, key=lambda part: -part.usd_per_month):
         origin = "" if part.origin == "quoted" else f" [{part.origin}]"
-        _add(
+        blocks.add(
             table,
-            part.name.replace("_", " "),
+            words.COST_PARTS.get(part.name, part.name),
             f"{part.usd_per_month:,.2f}",
             part.because + origin,
             Text(f"{part.source}, {part.as_of}", style="dim"),
         )
-    _add(table, "together", f"{choice.cost_usd_per_month:,.2f}", "", "", style="bold")
+    blocks.add(table, "together", f"{choice.cost_usd_per_month:,.2f}", "", "", style="bold")
     return table
 
 
 def _others(others: Sequence[Candidate], percentile: str) -> Table:
     more = f" ({len(others) - RUNNERS_UP:,} more in the report)" if len(others) > RUNNERS_UP else ""
-    table = _table(f"runners-up{more}", "usd/month", percentile, "sure", "variant")
+    table = blocks.table(f"runners-up{more}", "usd/month", percentile, "sure", "variant")
     table.columns[4].justify = "left"
     for one in others[:RUNNERS_UP]:
-        _add(
+        blocks.add(
             table,
             _machines(one),
             f"{one.cost_usd_per_month:,.2f}",
@@ -251,17 +257,17 @@ def _rejected(found: Plan) -> Table:
     more = (
         f" ({len(found.rejected) - REJECTED:,} more in the report)" if len(found.rejected) > REJECTED else ""
     )
-    table = _table(f"fell out{more}", "alternatives", "because")
+    table = blocks.table(f"fell out{more}", "alternatives", "because")
     table.columns[2].justify = "left"
     for family in found.rejected[:REJECTED]:
-        _add(table, family.name, f"{family.count:,}", family.reason)
+        blocks.add(table, family.name, f"{family.count:,}", family.reason)
     return table
 
 
 def comparisons(found: Sequence[Comparison], observed: Observation) -> RenderableType:
     """Predicted against measured, each on one scale: the interval, its likely value, and what was measured."""
-    drawn = _table("", "predicted", "interval", "measured", "", "")
-    brief = _table("", "predicted", "interval", "measured", "")
+    drawn = blocks.table("", "predicted", "interval", "measured", "", "")
+    brief = blocks.table("", "predicted", "interval", "measured", "")
     for column in (*drawn.columns[4:], *brief.columns[4:]):
         column.justify = "left"
     for one in found:
@@ -272,42 +278,42 @@ def comparisons(found: Sequence[Comparison], observed: Observation) -> Renderabl
             words.figure_value(one.figure, one.measured),
         )
         verdict = Text("✓ within") if one.within else Text("✕ outside", style="red")
-        _add(drawn, *cells, _strip(one), verdict)
-        _add(brief, *cells, verdict)
+        blocks.add(drawn, *cells, _strip(one), verdict)
+        blocks.add(brief, *cells, verdict)
     inside = sum(one.within for one in found)
     title = f"Predicted against measured: {inside} of {len(found)} within"
-    return _section(
+    return blocks.section(
         title,
         "measured",
-        Group(Text(f"requests: {_requests(observed)}", style="dim"), Text(), _Fitting(drawn, brief)),
+        Group(Text(f"requests: {_requests(observed)}", style="dim"), Text(), blocks.Fitting(drawn, brief)),
     )
 
 
 def estimate(found: Estimate) -> RenderableType:
     """What is expected, with its interval and its reasons."""
-    table = _table("", "likely", "low to high")
+    table = blocks.table("", "likely", "low to high")
     for figure, around in _figures(found):
-        _add(
+        blocks.add(
             table,
             words.figure_name(figure),
             words.figure_value(figure, around.likely),
             words.figure_interval(figure, around),
         )
-    reasons = _facts()
+    reasons = blocks.facts()
     for line in found.because:
-        _add(reasons, "because", line)
+        blocks.add(reasons, "because", line)
     load = words.given(found.load_rps, "rate")
     note = f"predicted at {load}; intervals hold {words.percent(found.level)} of cases"
-    return _section("Estimate", note, Group(table, Text(), reasons))
+    return blocks.section("Estimate", note, Group(table, Text(), reasons))
 
 
 def observation(found: Observation) -> RenderableType:
     """What happened."""
-    table = _facts()
-    _add(table, "requests", _requests(found))
+    table = blocks.facts()
+    blocks.add(table, "requests", _requests(found))
     for figure, around in _figures(found):
-        _add(table, words.figure_name(figure), words.figure_value(figure, around.likely))
-    return _section("Observation", f"{found.origin}, {words.moment(found.started_at)}", table)
+        blocks.add(table, words.figure_name(figure), words.figure_value(figure, around.likely))
+    return blocks.section("Observation", f"{found.origin}, {words.moment(found.started_at)}", table)
 
 
 def _figures(found: Figures) -> list[tuple[str, Range]]:
@@ -365,7 +371,7 @@ def _strip(one: Comparison) -> Text:
 def advice(found: Sequence[Advice]) -> RenderableType:
     """What is wrong, why we think so, and what to do."""
     if not found:
-        return _section("Advice", "none", Text("Nothing is wrong enough to advise a change."))
+        return blocks.section("Advice", "none", Text("Nothing is wrong enough to advise a change."))
     parts: list[RenderableType] = []
     for one in found:
         parts.append(Text(f"→ {one.action}", style="bold"))
@@ -379,58 +385,19 @@ def advice(found: Sequence[Advice]) -> RenderableType:
             gain = words.figure_interval(one.gain, one.predicted_gain)
             lines.append(f"predicted gain in {words.figure_name(one.gain)}: {gain}")
         parts += [Padding(Text("\n".join(lines), style="dim"), (0, 0, 0, 2)), Text()]
-    return _section("Advice", words.counted(len(found), "change", "changes"), Group(*parts[:-1]))
+    return blocks.section("Advice", words.counted(len(found), "change", "changes"), Group(*parts[:-1]))
 
 
 def changes(found: Sequence[Change]) -> RenderableType:
     """What the corrected plan changes, and why."""
     if not found:
-        return _section("The corrected plan", "no change", Text("It is the plan that was made before."))
-    table = _table("what", "before", "after", "why")
+        return blocks.section("The corrected plan", "no change", Text("It is the plan that was made before."))
+    table = blocks.table("what", "before", "after", "why")
     for column in table.columns:
         column.justify = "left"
     for change in found:
-        _add(table, change.what, change.before, Text(f"→ {change.after}", style="bold"), change.why)
-    return _section("The corrected plan", "against the one before", table)
-
-
-class _Fitting:
-    """The first of two tables if it fits into the width without folding, else the second."""
-
-    def __init__(self, wide: Table, narrow: Table) -> None:
-        self.wide = wide
-        self.narrow = narrow
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        natural = console.measure(self.wide, options=options.update(width=1000)).maximum
-        yield self.wide if natural <= options.max_width else self.narrow
-
-
-def _section(title: str, note: str, body: RenderableType) -> RenderableType:
-    heading = Text.assemble((title, "bold"), "  ", (note, "dim"))
-    return Padding(Group(heading, Padding(body, (0, 0, 0, 2))), (1, 0, 0, 0))
-
-
-def _facts() -> Table:
-    """Names and what they are, in two columns."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
-
-
-def _table(first: str, *others: str) -> Table:
-    """A table without lines: the first column names, the others are numbers."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column(first, overflow="fold")
-    for other in others:
-        table.add_column(other, justify="right", overflow="fold")
-    return table
-
-
-def _add(table: Table, *cells: str | Text, style: str = "") -> None:
-    """A row of a table. Names may hold brackets, which rich would read as its markup."""
-    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), style=style)
+        blocks.add(table, change.what, change.before, Text(f"→ {change.after}", style="bold"), change.why)
+    return blocks.section("The corrected plan", "against the one before", table)
 
 
 def _machines(candidate: Candidate) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tradewind.domain.profile import Profile
 
 __all__ = [
+    "COST_PARTS",
     "PURCHASES",
     "counted",
     "digits",
@@ -42,6 +43,7 @@ __all__ = [
     "offer_place",
     "pace",
     "percent",
+    "purchase_terms",
     "quantity",
     "ratio",
     "replica_sentence",
@@ -54,6 +56,16 @@ PURCHASES: Final[dict[Purchase, str]] = {
     "commit_3y": "3-year commitment",
 }
 """How a machine is paid for, in words."""
+
+COST_PARTS: Final[dict[str, str]] = {
+    "compute": "machines",
+    "managed_service": "managed service",
+    "storage": "storage",
+    "egress_internet": "traffic to the internet",
+    "egress_inter_region": "traffic between regions",
+    "footprint": "being away from home",
+}
+"""The parts of a monthly cost, in words."""
 
 
 def quantity(value: float, dimension: units.Dimension) -> str:
@@ -296,17 +308,32 @@ def goal_sentence(goal: Goal) -> str:
     if quality.slices:
         loss += f" (also judged by {listed(quality.slices, 'and')})"
     regions = "any region" if goal.regions == ("*",) else listed(goal.regions, "or")
+    if goal.jurisdiction:
+        regions += f" under the law of {listed(goal.jurisdiction, 'or')}"
+    machines = f" on machines with {listed(goal.accelerator, 'or')}" if goal.accelerator else ""
+    if goal.memory_bytes is not None:
+        machines += (
+            f"{' and' if machines else ' on machines with'} at least {given(goal.memory_bytes, 'bytes')}"
+        )
+    required = [word.replace("_", " ") for word in goal.require]
+    services = f" through a managed service with {listed(required, 'and')}" if required else ""
     return (
         f"Serve {goal.model} at {given(serve.load.rate_rps, 'rate')} with {serve.percentile} within "
         f"{given(serve.latency_s, 'time')}, {loss}, for at most "
-        f"{given(goal.budget_usd_per_month, 'money_per_month')}, on {listed(goal.clouds, 'or')} in {regions}, "
+        f"{given(goal.budget_usd_per_month, 'money_per_month')}, on {listed(goal.clouds, 'or')} in {regions}"
+        f"{machines}{services}, "
         f"{listed([PURCHASES[way] for way in goal.purchase], 'or')}, with {percent(goal.confidence)} confidence."
     )
 
 
 def offer_place(offer: Offer) -> str:
-    """Where an offer is: cloud and region."""
-    return f"{offer.cloud} {offer.region}"
+    """Where an offer is: cloud and region, and the zone where the price holds only there."""
+    return f"{offer.cloud} {offer.region}" + (f" ({offer.zone})" if offer.zone else "")
+
+
+def purchase_terms(offer: Offer) -> str:
+    """How an offer is paid for, with the terms of a commitment."""
+    return PURCHASES[offer.purchase] + (f" ({offer.terms})" if offer.terms else "")
 
 
 def layout_sentence(layout: Layout) -> str:

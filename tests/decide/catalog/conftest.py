@@ -21,6 +21,8 @@ def price(region: str = "us-east-1", instance_type: str = "c7g.xlarge", **change
         "instance_type": instance_type,
         "purchase": "on_demand",
         "price_usd_per_hour": 0.145,
+        "stated_price_usd": 0.145,
+        "stated_unit": "hour",
         "source": "a vendor's list",
         "as_of": "2026-07-20",
         "as_of_precision": "day",
@@ -90,7 +92,6 @@ def facts_of(*prices: PriceRow, **changes: object) -> Facts:
         "instances": {(row.cloud, row.instance_type): row for row in instances},
         "specs": {},
         "accelerators": {"A10G": accelerator("A10G", 24.0)},
-        "shape_conflicts": {},
         "today": "2026-11-23",
     }
     return Facts(**{**stated, **changes})

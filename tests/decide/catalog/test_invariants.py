@@ -95,14 +95,19 @@ def test_price_has_a_source(make_price: Make, make_facts: MakeFacts) -> None:
     assert "no source for its commit_1y" in only(facts, "price_has_a_source")
 
 
-def test_as_of_is_a_past_day_not_in_the_future(make_price: Make, make_facts: MakeFacts) -> None:
-    assert "after today" in only(make_facts(make_price(as_of="2026-11-24")), "as_of_is_a_past_day")
+def test_as_of_is_a_recent_day_not_in_the_future(make_price: Make, make_facts: MakeFacts) -> None:
+    assert "after today" in only(make_facts(make_price(as_of="2026-11-24")), "as_of_is_a_recent_day")
     assert caught(make_facts(make_price(as_of="2026-11-23"))) == []
 
 
-def test_as_of_is_a_past_day_of_the_calendar(make_price: Make, make_facts: MakeFacts) -> None:
+def test_as_of_is_a_recent_day_of_the_calendar(make_price: Make, make_facts: MakeFacts) -> None:
     for text in ("soon", "2026-02-30", ""):
-        assert "holds no day" in only(make_facts(make_price(as_of=text)), "as_of_is_a_past_day")
+        assert "holds no day" in only(make_facts(make_price(as_of=text)), "as_of_is_a_recent_day")
+
+
+def test_as_of_is_a_recent_day_within_six_years(make_price: Make, make_facts: MakeFacts) -> None:
+    assert "six years" in only(make_facts(make_price(as_of="2020-11-01")), "as_of_is_a_recent_day")
+    assert caught(make_facts(make_price(as_of="2021-01-01"))) == []
 
 
 def test_offered_once(make_price: Make, make_facts: MakeFacts) -> None:
@@ -122,22 +127,57 @@ def test_type_is_active_priced_is_not_offered(
     assert "no longer sells" in only(facts, "type_is_active")
 
 
-def test_shape_is_one(make_price: Make, make_facts: MakeFacts) -> None:
-    facts = make_facts(make_price(), shape_conflicts={("aws", "c7g.xlarge"): "4 vCPUs here but 8 there"})
-    assert "4 vCPUs here but 8 there" in only(facts, "shape_is_one")
+def test_type_is_active_retired_on_a_day(make_price: Make, make_facts: MakeFacts) -> None:
+    """Azure went on pricing NC6s_v3 after its retirement on 2025-09-30."""
+    row = make_price("eastus", "Standard_NC6s_v3", cloud="azure")
+    facts = make_facts(row, retired={("azure", "Standard_NC6s_v3"): "retired on 2025-09-30 (a notice)"})
+    assert "2025-09-30" in only(facts, "type_is_active")
 
 
-def test_shape_is_known(make_price: Make, make_facts: MakeFacts, make_instance: Callable) -> None:
-    instances = {("aws", "c7g.xlarge"): make_instance("aws", "c7g.xlarge", None)}
-    assert "vCPUs" in only(make_facts(make_price(), instances=instances), "shape_is_known")
+def test_offered_in_region_priced_is_not_offered(make_price: Make, make_facts: MakeFacts) -> None:
+    """A list priced GCP's a2 in africa-south1, where it does not exist."""
+    pairs = frozenset({("c7g.xlarge", "us-east-1"), ("c7g.2xlarge", "eu-west-1")})
+    facts = make_facts(make_price("eu-west-1"), offered={"aws": pairs})
+    assert "not offered in eu-west-1" in only(facts, "offered_in_region")
+    assert caught(make_facts(make_price(), offered={"aws": pairs})) == []
 
 
-def test_shape_is_known_from_the_specifications(
-    make_price: Make, make_facts: MakeFacts, make_instance: Callable, make_spec: Callable
+def test_offered_in_region_says_nothing_of_regions_and_types_that_the_list_does_not_know(
+    make_price: Make, make_facts: MakeFacts
 ) -> None:
-    instances = {("aws", "c7g.xlarge"): make_instance("aws", "c7g.xlarge", None)}
-    specs = {("aws", "c7g.xlarge"): make_spec("aws", "c7g.xlarge", vcpus=4, memory_bytes=2.0**33)}
-    assert caught(make_facts(make_price(), instances=instances, specs=specs)) == []
+    pairs = frozenset({("c7g.xlarge", "us-east-1")})
+    unknown_region, unknown_type = make_price("us-gov-west-1"), make_price(instance_type="c7g.2xlarge")
+    assert caught(make_facts(unknown_region, unknown_type, offered={"aws": pairs})) == []
+
+
+def test_offered_in_region_looks_at_the_machine_to_which_a_gpu_is_attached(
+    make_price: Make, make_facts: MakeFacts
+) -> None:
+    pairs = frozenset({("n1-standard-4", "us-central1"), ("e2-standard-4", "africa-south1")})
+    there = make_price("us-central1", "n1-standard-4+t4x1", cloud="gcp")
+    elsewhere = make_price("africa-south1", "n1-standard-4+t4x1", cloud="gcp")
+    assert caught(make_facts(there, elsewhere, offered={"gcp": pairs})) == [
+        ("offered_in_region", "n1-standard-4+t4x1", "on_demand")
+    ]
+
+
+def test_shape_is_one_whoever_states_it(make_price: Make, make_facts: MakeFacts, make_spec: Callable) -> None:
+    specs = {("aws", "c7g.xlarge"): make_spec("aws", "c7g.xlarge", vcpus=8)}
+    assert "4 vCPUs by one list, 8 by another" in only(make_facts(make_price(), specs=specs), "shape_is_one")
+
+
+def test_a_machine_that_no_list_describes_keeps_its_price(make_price: Make, make_facts: MakeFacts) -> None:
+    assert caught(make_facts(make_price(instance_type="c99g.xlarge"))) == []
+
+
+def test_accelerator_is_in_the_price_not_the_host_alone(make_price: Make, make_facts: MakeFacts) -> None:
+    """A list that counts the GPU apart showed a2-highgpu-1g at 0.94; with its A100 it costs 3.67."""
+    facts = make_facts(
+        make_price(instance_type="g5.xlarge", price_usd_per_hour=0.94 / 4.0),
+        make_price("eu-west-1", "g5.xlarge", price_usd_per_hour=1.123),
+        make_price("eu-west-1", "g5.12xlarge", price_usd_per_hour=6.332),
+    )
+    assert "the host alone" in only(facts, "accelerator_is_in_the_price")
 
 
 def test_accelerators_fit_trainium_with_512_gib_instead_of_96(
@@ -221,6 +261,51 @@ def test_linear_in_family_windows_prices_in_a_linux_list_even_when_they_are_the_
     assert {row.invariant for row in rows} == {"linear_in_family"}
 
 
+def test_linear_in_family_is_not_asked_of_burstable_machines(
+    make_price: Make, make_facts: MakeFacts, make_instance: Callable
+) -> None:
+    names = ("Standard_B2als_v2", "Standard_B4als_v2")
+    instances = {
+        ("azure", name): make_instance("azure", name, vcpus) for name, vcpus in zip(names, (2, 4), strict=True)
+    }
+    prices = [
+        make_price("eastus", name, cloud="azure", price_usd_per_hour=value)
+        for name, value in zip(names, (0.0376, 0.15), strict=True)
+    ]
+    assert caught(make_facts(*prices, instances=instances)) == []
+
+
+def test_linear_in_family_compares_sizes_with_as_much_memory(
+    make_price: Make, make_facts: MakeFacts, make_instance: Callable
+) -> None:
+    instances = {
+        ("aws", "c7g.xlarge"): make_instance("aws", "c7g.xlarge", 4, memory_bytes=8 * 2.0**30),
+        ("aws", "c7g.2xlarge"): make_instance("aws", "c7g.2xlarge", 8, memory_bytes=64 * 2.0**30),
+    }
+    facts = make_facts(
+        make_price(), make_price(instance_type="c7g.2xlarge", price_usd_per_hour=0.6), instances=instances
+    )
+    assert caught(facts) == []
+
+
+def test_constrained_size_costs_the_same_as_the_full_one(
+    make_price: Make, make_facts: MakeFacts, make_instance: Callable
+) -> None:
+    """Azure asks the same with some vCPUs switched off; a dearer one is a Windows price."""
+
+    def at(machine: str, value: float) -> PriceRow:
+        return make_price("westeurope", machine, cloud="azure", price_usd_per_hour=value)
+
+    instances = {
+        ("azure", "Standard_E8as_v5"): make_instance("azure", "Standard_E8as_v5", 8),
+        ("azure", "Standard_E8-2as_v5"): make_instance("azure", "Standard_E8-2as_v5", 2),
+    }
+    wrong = make_facts(at("Standard_E8as_v5", 0.452), at("Standard_E8-2as_v5", 0.82), instances=instances)
+    assert "all vCPUs" in only(wrong, "constrained_size_costs_the_same")
+    right = make_facts(at("Standard_E8as_v5", 0.452), at("Standard_E8-2as_v5", 0.452), instances=instances)
+    assert caught(right) == []
+
+
 def test_linear_in_family_lets_rounding_pass(make_price: Make, make_facts: MakeFacts) -> None:
     facts = make_facts(
         make_price(price_usd_per_hour=0.101), make_price(instance_type="c7g.2xlarge", price_usd_per_hour=0.2)
@@ -246,6 +331,22 @@ def test_one_regional_ratio_in_family(make_price: Make, make_facts: MakeFacts) -
         make_price("eu-west-1", "g5.12xlarge", price_usd_per_hour=5.0 * 1.1),
     )
     assert "1.49 x the price in us-east-1" in only(facts, "one_regional_ratio_in_family")
+
+
+def test_one_regional_ratio_in_family_is_not_asked_of_sums_of_parts(
+    make_price: Make, make_facts: MakeFacts, make_instance: Callable, make_accelerator: Callable
+) -> None:
+    names = ("g2-standard-4", "g2-standard-96")
+    prices = [
+        make_price(region, name, cloud="gcp", price_usd_per_hour=value)
+        for region, values in (("us-central1", (0.7, 8.0)), ("europe-west6", (0.98, 10.7)))
+        for name, value in zip(names, values, strict=True)
+    ]
+    instances = {
+        ("gcp", name): make_instance("gcp", name, 4, accelerator="L4", accelerator_count=1.0) for name in names
+    }
+    facts = make_facts(*prices, instances=instances, accelerators={"L4": make_accelerator("L4", 24.0)})
+    assert not [name for name, _, _ in caught(facts) if name == "one_regional_ratio_in_family"]
 
 
 def test_regional_ratio_is_plausible_above(make_price: Make, make_facts: MakeFacts) -> None:

@@ -1,46 +1,91 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
+import numpy as np
 import pytest
 
-from tradewind.decide.catalog import Catalog, Region, offers
+from tradewind.decide.catalog import Catalog, Columns, Region, offers
+from tradewind.decide.catalog.rows import CapabilityRow, SurchargeRow
 from tradewind.domain.errors import InputError
 from tradewind.domain.goal import Goal, Load, Serve
-from tradewind.domain.offer import Offer, Offers, StoragePrice
+from tradewind.domain.offer import Offers, StoragePrice
 
 TODAY = "2026-11-23"
+GIB = 2.0**30
 
 
-def offer(cloud: str, region: str, purchase: str = "on_demand", **changes: object) -> Offer:
-    stated: dict[str, object] = {
-        "cloud": cloud,
-        "region": region,
-        "instance_type": "m",
-        "purchase": purchase,
-        "price_usd_per_hour": 0.1,
-        "vcpus": 4,
-        "memory_bytes": 2.0**34,
-        "source": "a list",
-        "as_of": "2026-07-20",
-        "confidence": "A",
-    }
-    return Offer(**{**stated, **changes})
+def region(cloud: str, name: str, group: str, *laws: str, machine_types: int = 1) -> Region:
+    return Region(cloud=cloud, name=name, place=None, group=group, jurisdictions=laws, machine_types=machine_types)
 
 
-def region(cloud: str, name: str, group: str, machine_types: int = 1) -> Region:
-    return Region(cloud=cloud, name=name, place=None, group=group, machine_types=machine_types)
+PLACES = [
+    ("aws", "eu-west-1", None),
+    ("aws", "us-east-1", None),
+    ("aws", "us-east-1", "us-east-1a"),
+    ("aws", "us-gov-west-1", None),
+    ("azure", "westeurope", None),
+    ("gcp", "europe-west4", None),
+    ("gcp", "us-central1", None),
+]
+MACHINES = [
+    # cloud, type, vCPUs, GiB, accelerator, count
+    ("aws", "m", 4.0, 16.0, None, 0.0),
+    ("aws", "p5", 192.0, 2048.0, "H100-SXM", 8.0),
+    ("aws", "new", np.nan, np.nan, None, 0.0),
+    ("azure", "m", 4.0, 16.0, None, 0.0),
+    ("gcp", "m", 4.0, 16.0, None, 0.0),
+    ("gcp", "tpu", 24.0, 48.0, "TPU-v5e", 1.0),
+]
+ORIGINS = [
+    ("on_demand", None, "2026-07-20", "A"),
+    ("spot", "5-10%", "2024-08-09", "A"),
+    ("commit_1y", None, "2026-07-20", "B"),
+]
+ROWS = [
+    # place, machine, origin, price
+    (0, 0, 0, 0.1),
+    (0, 0, 1, 0.05),
+    (1, 0, 0, 0.09),
+    (2, 0, 1, 0.03),
+    (1, 1, 0, 55.0),
+    (1, 2, 0, 0.2),
+    (3, 0, 0, 0.12),
+    (4, 3, 0, 0.11),
+    (5, 4, 2, 0.07),
+    (6, 4, 0, 0.1),
+    (6, 5, 0, 1.2),
+]
+
+
+def columns(names: str, rows: list, numbers: str = "") -> Columns:
+    by_name = dict(zip(names.split(), zip(*rows, strict=True), strict=True))
+    wanted = numbers.split()
+    return Columns(
+        numbers={name: np.array(by_name[name], dtype=float) for name in wanted},
+        words={name: tuple(values) for name, values in by_name.items() if name not in wanted},
+    )
 
 
 @pytest.fixture
 def catalog() -> Catalog:
-    rows = [
-        offer("aws", "eu-west-1"),
-        offer("aws", "eu-west-1", "spot", as_of="2024-08-09"),
-        offer("aws", "us-east-1"),
-        offer("azure", "westeurope"),
-        offer("gcp", "europe-west4", "commit_1y", confidence="B"),
-        offer("gcp", "us-central1"),
-    ]
+    absent = ("physical_cores", "cpu_ghz", "memory_mt_per_s", "network_gbps", "local_disk_bytes")
+    machines = columns(
+        "cloud instance_type vcpus memory_bytes accelerator accelerator_count",
+        [(c, t, v, g * GIB, a, n) for c, t, v, g, a, n in MACHINES],
+        "vcpus memory_bytes accelerator_count",
+    )
+    machines.numbers.update({name: np.full(len(MACHINES), np.nan) for name in absent})
+    machines.words.update(
+        {name: (None,) * len(MACHINES) for name in ("cpu_architecture", "cpu_vendor", "cpu_model", "isa")}
+    )
+    machines.words["shared_cpu"] = (False,) * len(MACHINES)
+    origins = columns("purchase interruption as_of confidence", ORIGINS)
+    origins.words.update({"terms": (None,) * len(ORIGINS), "source": ("a list",) * len(ORIGINS)})
+    places = columns("cloud region zone", PLACES)
+    places.numbers["grid_gco2e_per_kwh"] = np.full(len(PLACES), np.nan)
+    place, machine, origin, prices = zip(*ROWS, strict=True)
     storage = StoragePrice(
         cloud="aws",
         region="us-east-1",
@@ -51,16 +96,28 @@ def catalog() -> Catalog:
         as_of="2026-05-04",
     )
     return Catalog(
-        everything=Offers.of(rows, storage=(storage,), snapshot="2026-07-20-abc"),
+        prices=np.array(prices),
+        place=np.array(place),
+        machine=np.array(machine),
+        origin=np.array(origin),
+        places=places,
+        machines=machines,
+        origins=origins,
         regions=(
-            region("aws", "eu-west-1", "europe"),
-            region("aws", "eu-west-3", "europe", machine_types=0),
-            region("aws", "us-east-1", "us"),
-            region("azure", "westeurope", "europe"),
-            region("gcp", "europe-west4", "europe"),
-            region("gcp", "us-central1", "us"),
+            region("aws", "eu-west-1", "europe", "ie", "eu", "eea", "gdpr"),
+            region("aws", "eu-west-3", "europe", "fr", "eu", "eea", "gdpr", machine_types=0),
+            region("aws", "us-east-1", "us", "us"),
+            region("aws", "us-gov-west-1", "us", "us", "us_gov"),
+            region("azure", "westeurope", "europe", "nl", "eu", "eea", "gdpr"),
+            region("gcp", "europe-west4", "europe", "nl", "eu", "eea", "gdpr"),
+            region("gcp", "us-central1", "us", "us"),
         ),
+        storage=(storage,),
+        transfer=(),
+        capabilities=(),
+        surcharges=(),
         as_of="2026-07-20",
+        snapshot="2026-07-20-abc",
     )
 
 
@@ -81,11 +138,34 @@ def keys(found: Offers) -> list[str]:
     return [one.key for one in found]
 
 
-def test_everything_comes_in_the_catalogues_order(catalog: Catalog) -> None:
+def test_everything_that_can_be_planned_with_comes_in_the_catalogues_order(catalog: Catalog) -> None:
     found = offers(goal(), catalog, TODAY)
-    assert keys(found) == keys(catalog.everything)
+    assert keys(found) == [
+        "aws/eu-west-1/m/on_demand",
+        "aws/eu-west-1/m/spot",
+        "aws/us-east-1/m/on_demand",
+        "aws/us-east-1/m/spot@us-east-1a",
+        "aws/us-east-1/p5/on_demand",
+        "azure/westeurope/m/on_demand",
+        "gcp/europe-west4/m/commit_1y",
+        "gcp/us-central1/m/on_demand",
+        "gcp/us-central1/tpu/on_demand",
+    ]
     assert found.snapshot == "2026-07-20-abc"
-    assert found.storage == catalog.everything.storage
+    assert found.storage == catalog.storage
+
+
+def test_the_columns_are_the_nouns_fields(catalog: Catalog) -> None:
+    found = offers(goal(), catalog, TODAY)
+    for row, one in enumerate(found):
+        for name in one.__struct_fields__:
+            value, field = found[name][row], getattr(one, name)
+            assert (field is None and value != value) or value == field, name
+    taken = found.take(np.array([4, 0]))
+    assert list(taken) == [found.offer(4), found.offer(0)]
+    codes, values = taken.coded("instance_type")
+    assert [values[code] for code in codes] == ["p5", "m"]
+    assert len(set(values)) == len(values)
 
 
 def test_europe_is_europe_in_every_cloud(catalog: Catalog) -> None:
@@ -98,27 +178,111 @@ def test_europe_is_europe_in_every_cloud(catalog: Catalog) -> None:
 
 
 def test_clouds_purchases_and_regions_narrow(catalog: Catalog) -> None:
-    assert keys(offers(goal(clouds=("aws",), purchase=("spot",)), catalog, TODAY)) == ["aws/eu-west-1/m/spot"]
-    assert keys(offers(goal(regions=("us-*",)), catalog, TODAY)) == [
-        "aws/us-east-1/m/on_demand",
-        "gcp/us-central1/m/on_demand",
-    ]
+    found = offers(goal(clouds=("aws",), purchase=("spot",)), catalog, TODAY)
+    assert keys(found) == ["aws/eu-west-1/m/spot", "aws/us-east-1/m/spot@us-east-1a"]
     assert keys(offers(goal(regions=("eu-west-?", "us-central1")), catalog, TODAY)) == [
         "aws/eu-west-1/m/on_demand",
         "aws/eu-west-1/m/spot",
         "gcp/us-central1/m/on_demand",
+        "gcp/us-central1/tpu/on_demand",
     ]
+
+
+def test_a_governments_regions_are_for_who_names_them(catalog: Catalog) -> None:
+    assert "us-gov-west-1" not in set(offers(goal(regions=("us-*",)), catalog, TODAY)["region"])
+    assert keys(offers(goal(regions=("us-gov-*",)), catalog, TODAY)) == ["aws/us-gov-west-1/m/on_demand"]
+    assert keys(offers(goal(jurisdiction=("us_gov",)), catalog, TODAY)) == ["aws/us-gov-west-1/m/on_demand"]
 
 
 def test_region_names_are_written_in_any_case(catalog: Catalog) -> None:
     assert keys(offers(goal(regions=("WestEurope",)), catalog, TODAY)) == ["azure/westeurope/m/on_demand"]
 
 
+def test_jurisdictions_narrow_by_law_not_by_geography(catalog: Catalog) -> None:
+    assert set(offers(goal(jurisdiction=("NL",)), catalog, TODAY)["region"]) == {"westeurope", "europe-west4"}
+    assert set(offers(goal(jurisdiction=("eu",)), catalog, TODAY)["cloud"]) == {"aws", "azure", "gcp"}
+    with pytest.raises(InputError, match="jurisdiction: no region of the catalogue stands in 'euu'"):
+        offers(goal(jurisdiction=("euu",)), catalog, TODAY)
+    with pytest.raises(InputError, match="none of the goal's regions stands in eu; allow other regions"):
+        offers(goal(regions=("us-*",), jurisdiction=("eu",)), catalog, TODAY)
+
+
+def test_accelerators_are_found_by_the_names_that_people_use(catalog: Catalog) -> None:
+    for asked in ("H100", "h100-sxm"):
+        assert keys(offers(goal(accelerator=(asked,)), catalog, TODAY)) == ["aws/us-east-1/p5/on_demand"]
+    assert keys(offers(goal(accelerator=("v5e",)), catalog, TODAY)) == ["gcp/us-central1/tpu/on_demand"]
+    with pytest.raises(InputError, match="accelerator: 'H10' is in no machine of the catalogue; the nearest are"):
+        offers(goal(accelerator=("H10",)), catalog, TODAY)
+    with pytest.raises(InputError, match="no machine with H100 in the goal's clouds and regions"):
+        offers(goal(accelerator=("H100",), regions=("europe-*",)), catalog, TODAY)
+
+
+def test_memory_narrows_and_says_what_there_is(catalog: Catalog) -> None:
+    assert keys(offers(goal(memory_bytes=1024 * GIB), catalog, TODAY)) == ["aws/us-east-1/p5/on_demand"]
+    with pytest.raises(InputError, match="has 4096 GiB; the largest has 2048 GiB"):
+        offers(goal(memory_bytes=4096 * GIB), catalog, TODAY)
+
+
+def test_a_machine_that_no_source_describes_is_left_out(catalog: Catalog) -> None:
+    assert "new" not in set(offers(goal(), catalog, TODAY)["instance_type"])
+
+
+def test_a_class_of_interruptions_becomes_a_rate(catalog: Catalog) -> None:
+    found = {one.key: one for one in offers(goal(), catalog, TODAY)}
+    spot = found["aws/eu-west-1/m/spot"]
+    assert spot.interruption_class == "5-10%"
+    assert spot.interruptions_per_hour == pytest.approx(0.075 / 730.0)
+    assert found["aws/eu-west-1/m/on_demand"].interruptions_per_hour is None
+
+
+def capability(cloud: str, word: str, supported: bool | None) -> CapabilityRow:
+    return CapabilityRow(
+        cloud=cloud, service=f"{cloud} ML", capability=word, supported=supported, how=None, source="s", as_of=TODAY
+    )
+
+
+def test_required_capabilities_leave_the_clouds_that_are_known_to_have_them(catalog: Catalog) -> None:
+    told = replace(
+        catalog,
+        capabilities=(
+            capability("aws", "explainability", True),
+            capability("azure", "explainability", None),
+            capability("gcp", "explainability", False),
+        ),
+        surcharges=(
+            SurchargeRow(
+                cloud="aws",
+                service="aws ML",
+                instance_type="m",
+                managed_usd_per_hour=0.125,
+                bare_usd_per_hour=0.1,
+                ratio=1.25,
+                source="a price list",
+                as_of="2025-06-01",
+                as_of_precision="before",
+                confidence="C",
+            ),
+        ),
+    )
+    found = offers(goal(require=("explainability",)), told, TODAY)
+    assert set(found["cloud"]) == {"aws"}
+    by_key = {one.key: one for one in found}
+    quoted = by_key["aws/us-east-1/m/on_demand"]
+    assert (quoted.managed_service, quoted.managed_ratio, quoted.managed_source) == ("aws ML", 1.25, "a price list")
+    assumed = by_key["aws/us-east-1/p5/on_demand"]
+    assert assumed.managed_source is None
+    assert assumed.managed_ratio_low <= assumed.managed_ratio <= assumed.managed_ratio_high
+    bare = offers(goal(), told, TODAY).offer(0)
+    assert (bare.managed_service, bare.managed_ratio) == (None, None)
+    with pytest.raises(InputError, match=r"require: .*azure ML no source tells of explainability; gcp ML lacks"):
+        offers(goal(require=("explainability",), clouds=("azure", "gcp")), told, TODAY)
+
+
 def test_an_old_price_is_of_confidence_c_and_the_catalogue_stays_as_it_is(catalog: Catalog) -> None:
     found = offers(goal(), catalog, TODAY)
-    assert list(found["confidence"]) == ["A", "C", "A", "A", "B", "A"]
+    assert list(found["confidence"][:3]) == ["A", "C", "A"]
     assert set(offers(goal(), catalog, "2028-01-01")["confidence"]) == {"C"}
-    assert list(catalog.everything["confidence"]) == ["A", "A", "A", "A", "B", "A"]
+    assert catalog.origins.words["confidence"] == ("A", "A", "B")
 
 
 def test_a_region_that_no_cloud_has_names_the_nearest(catalog: Catalog) -> None:
@@ -159,12 +323,20 @@ def test_today_must_be_a_day(catalog: Catalog) -> None:
 
 
 def test_errors_are_one_line(catalog: Catalog) -> None:
-    for changes in ({"regions": ("mars",)}, {"purchase": ("commit_3y",)}, {"regions": ("eu-west-3",)}):
+    for changes in (
+        {"regions": ("mars",)},
+        {"purchase": ("commit_3y",)},
+        {"regions": ("eu-west-3",)},
+        {"accelerator": ("X",)},
+        {"memory_bytes": 1e15},
+        {"jurisdiction": ("x",)},
+        {"require": ("tpu",)},
+    ):
         with pytest.raises(InputError) as error:
             offers(goal(**changes), catalog, TODAY)
         assert "\n" not in str(error.value)
 
 
 def test_a_region_is_a_noun_that_round_trips() -> None:
-    one = region("aws", "eu-west-1", "europe")
+    one = region("aws", "eu-west-1", "europe", "ie", "eu")
     assert msgspec.json.decode(msgspec.json.encode(one), type=Region) == one

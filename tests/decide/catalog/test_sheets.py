@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tradewind.files
 from tradewind.decide.catalog.sheets import (
     ACCELERATOR_COLUMNS,
     CARBON_COLUMNS,
@@ -103,6 +110,52 @@ def test_accelerators_without_memory_or_grade_and_doubles_are_caught() -> None:
     found, caught = read_accelerators(rows, "2026-08-19")
     assert [row.name for row in found] == ["L4"]
     assert sorted(row.item for row in caught) == ["L4", "X", "Y"]
+
+
+def test_a_later_row_fills_in_what_the_first_does_not_state() -> None:
+    later = accelerator(fp8_tflops="242", source="another sheet", confidence="B: derived")
+    (found,), caught = read_accelerators([accelerator(confidence="A: fp8 blank"), later], "2026-08-19")
+    assert caught == []
+    assert (found.bf16_flops_per_s, found.fp8_flops_per_s) == (121e12, 242e12)
+    assert found.source == "a sheet; fp8_flops_per_s: another sheet"
+    assert (found.confidence, found.remark) == ("B", "fp8 blank; derived")
+
+
+def test_a_later_row_that_contradicts_the_first_is_caught() -> None:
+    found, caught = read_accelerators([accelerator(), accelerator(memory_gib="28")], "2026-08-19")
+    assert [row.memory_bytes for row in found] == [24 * 2**30]
+    assert [row.invariant for row in caught] == ["accelerator_is_described"]
+
+
+@pytest.mark.parametrize("column", ["fp8_tflops", "int8_tops"])
+def test_a_peak_with_sparsity_beside_a_dense_one_is_caught(column: str) -> None:
+    dense, sparse = {"bf16_tflops": "989.4", column: "1978.9"}, {"bf16_tflops": "989.4", column: "3957.8"}
+    assert read_accelerators([accelerator(**dense)], "2026-08-19")[1] == []
+    found, caught = read_accelerators([accelerator(**sparse)], "2026-08-19")
+    assert found == []
+    assert [row.invariant for row in caught] == ["accelerator_is_described"]
+
+
+@given(
+    st.permutations(
+        [accelerator(), accelerator(name="T4", memory_gib="16"), accelerator(name="A10", memory_gib="")]
+    )
+)
+def test_the_order_of_different_accelerators_does_not_matter(rows: list[dict[str, str]]) -> None:
+    found, caught = read_accelerators(rows, "2026-08-19")
+    assert [row.name for row in found] == ["L4", "T4"]
+    assert [row.item for row in caught] == ["A10"]
+
+
+def test_every_hand_kept_accelerator_can_be_read() -> None:
+    path = Path(tradewind.files.__file__).parent / "data" / "facts" / "accelerators_more.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    assert tuple(rows[0]) == ACCELERATOR_COLUMNS
+    found, caught = read_accelerators(rows, "2026-08-19")
+    assert caught == []
+    assert [row.name for row in found] == sorted(row["name"] for row in rows)
+    assert all(row.source for row in found)
 
 
 def carbon(**changes: str) -> dict[str, str]:

@@ -251,6 +251,7 @@ MIXED = [
     *blob_steps(),
     row("aws", "S3", "Standard", "Storage", "GB", "0.024", as_of="2024-05-29", source="an old list"),
     row("aws", "S3", "S3 Standard", "Storage", "GB-month", "0.023"),
+    row("aws", "S3", "S3 Standard", "Storage", "GB-month", "0.0231", source="a list of the same day"),
     row("gcp", "GCS", "standard", "Storage", "GiB-month", "0.02", region="europe-west4"),
     row("aws", "EBS", "gp3", "Provisioned IOPS", "IOPS", "0.005"),
 ]

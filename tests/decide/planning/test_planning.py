@@ -20,7 +20,8 @@ from tradewind.decide.prediction.estimating import Tables, replica_memory_bytes,
 from tradewind.decide.prediction.service import service_on, thread_counts, work_of
 from tradewind.domain import codec
 from tradewind.domain.errors import InputError
-from tradewind.domain.goal import DataAt, Goal
+from tradewind.domain.goal import DataAt, Footprint, Goal
+from tradewind.domain.noun import Range
 from tradewind.domain.offer import Offer, Offers
 from tradewind.domain.plan import Plan
 from tradewind.domain.profile import Front
@@ -73,8 +74,8 @@ offers_of = st.lists(
     st.tuples(
         st.integers(0, len(MACHINES) - 1),
         st.sampled_from(["on_demand", "spot"]),
-        st.floats(0.005, 2.0),
-        st.sampled_from(["eu-west-1", "us-east-1"]),
+        st.one_of(st.floats(0.005, 2.0), st.sampled_from([0.05, 0.2])),
+        st.sampled_from(["eu-west-1", "us-east-1", "eu-north-1", "eu-south-1"]),
     ),
     min_size=1,
     max_size=8,
@@ -155,7 +156,11 @@ def by_brute_force(make: SimpleNamespace, goal: Goal, offers: list[Offer], front
                         continue
                     needed = max(1, math.ceil(load / (capacity * fits) * (1.0 - 1e-12)))
                     rented = needed + spares(offer, needed)
-                    usd = rented * offer.price_usd_per_hour * 730.0
+                    if offer.most_machines is not None and rented > offer.most_machines:
+                        continue
+                    paid = max(0.0, rented - offer.prepaid_machines) * offer.price_usd_per_hour
+                    paid = max(0.0, paid - offer.prepaid_usd_per_hour)
+                    usd = paid * (offer.managed_ratio or 1.0) * 730.0
                     usd += sum(p.usd_per_month for p in tariffs.parts(offer.cloud, offer.region, load))
                     least = min(least, usd)
     return least
@@ -214,6 +219,163 @@ def test_no_way_is_cheaper_with_all_threads_and_batches(make: SimpleNamespace) -
     found = planned(make, goal, offers)
     assert found.meets_goal
     assert cost(found) == pytest.approx(by_brute_force(make, goal, offers, make.front()), rel=1e-9)
+
+
+own_world = st.lists(
+    st.fixed_dictionaries(
+        {
+            "most_machines": st.sampled_from([None, None, 0.0, 2.0, 30.0]),
+            "prepaid_machines": st.sampled_from([0.0, 0.0, 1.0, 5.0]),
+            "prepaid_usd_per_hour": st.sampled_from([0.0, 0.0, 0.3, 4.0]),
+            "managed_ratio": st.sampled_from([None, 1.0, 1.25]),
+        }
+    ),
+    min_size=8,
+    max_size=8,
+)
+"""What an overlay and a managed service say of offers."""
+
+
+def in_own_world(offers: list[Offer], world: list[dict[str, Any]], *names: str) -> list[Offer]:
+    """Some columns of an overlay on all offers but the first, which can always serve."""
+    first, *others = offers
+    changed = [
+        msgspec.structs.replace(offer, **{name: says[name] for name in names})
+        for offer, says in zip(others, world, strict=False)
+    ]
+    return [first, *changed]
+
+
+@given(rows=offers_of, world=own_world, load=st.sampled_from([100.0, 20_000.0]))
+@settings(derandomize=True, deadline=None, max_examples=10)
+def test_no_way_is_cheaper_with_quotas_commitments_and_services(
+    make: SimpleNamespace, rows: list[Any], world: list[dict[str, Any]], load: float
+) -> None:
+    front, goal = few_ways(make), make.goal(load_rps=load)
+    offers = in_own_world(built(make, rows), world, *world[0])
+    found = planned(make, goal, offers, front)
+    assert cost(found) == pytest.approx(by_brute_force(make, goal, offers, front), rel=1e-9)
+    assert planned(make, goal, offers[::-1], front).choice.offer == found.choice.offer
+
+
+@given(
+    rows=offers_of,
+    world=own_world,
+    load=st.sampled_from([100.0, 20_000.0]),
+    what=st.sampled_from(["prepaid_machines", "prepaid_usd_per_hour"]),
+)
+@settings(derandomize=True, deadline=None, max_examples=12)
+def test_a_commitment_never_makes_it_dearer_and_is_worth_no_more_than_its_amount(
+    make: SimpleNamespace, rows: list[Any], world: list[dict[str, Any]], load: float, what: str
+) -> None:
+    goal, front = make.goal(load_rps=load), few_ways(make)
+    before = planned(make, goal, in_own_world(built(make, rows), world, "managed_ratio"), front)
+    after = planned(make, goal, in_own_world(built(make, rows), world, "managed_ratio", what), front)
+    assert cost(after) <= cost(before) * (1.0 + 1e-12)
+    offer = after.choice.offer
+    amount = offer.prepaid_usd_per_hour + offer.prepaid_machines * offer.price_usd_per_hour
+    worth = amount * 730.0 * (offer.managed_ratio or 1.0)
+    assert cost(before) - cost(after) <= worth * (1.0 + 1e-9) + 1e-9
+
+
+@given(rows=offers_of, world=own_world, load=st.sampled_from([100.0, 20_000.0]))
+@settings(derandomize=True, deadline=None, max_examples=10)
+def test_a_quota_never_makes_it_cheaper(
+    make: SimpleNamespace, rows: list[Any], world: list[dict[str, Any]], load: float
+) -> None:
+    goal, front = make.goal(load_rps=load), few_ways(make)
+    before = planned(make, goal, built(make, rows), front)
+    after = planned(make, goal, in_own_world(built(make, rows), world, "most_machines"), front)
+    assert cost(after) >= cost(before) * (1.0 - 1e-12)
+    most = after.choice.offer.most_machines
+    assert most is None or after.choice.layout.instances <= most
+
+
+@given(rows=offers_of, world=own_world)
+@settings(derandomize=True, deadline=None, max_examples=8)
+def test_what_is_forbidden_is_as_if_its_quota_were_zero(
+    make: SimpleNamespace, rows: list[Any], world: list[dict[str, Any]]
+) -> None:
+    goal, front = make.goal(load_rps=20_000.0), few_ways(make)
+    offers = built(make, rows)
+    forbidden = [False, *(says["most_machines"] == 0.0 for says in world)][: len(offers)]
+    left = [offer for offer, gone in zip(offers, forbidden, strict=True) if not gone]
+    none = [
+        msgspec.structs.replace(offer, most_machines=0.0) if gone else offer
+        for offer, gone in zip(offers, forbidden, strict=True)
+    ]
+    subset, without = planned(make, goal, left, front), planned(make, goal, none, front)
+    assert subset.choice == without.choice
+    assert cost(subset) >= cost(planned(make, goal, offers, front)) * (1.0 - 1e-12)
+
+
+@given(
+    usd=st.sampled_from([0.05, 0.17]),
+    order=st.permutations(range(18)),
+    load=st.sampled_from([100.0, 20_000.0]),
+    prepaid=st.sampled_from([0.0, 100.0]),
+)
+@settings(derandomize=True, deadline=None, max_examples=8)
+def test_a_family_that_costs_the_same_in_many_regions_gives_one_choice(
+    make: SimpleNamespace, usd: float, order: list[int], load: float, prepaid: float
+) -> None:
+    sizes = (
+        {"instance_type": "c6a.xlarge", "price_usd_per_hour": usd},
+        {
+            "instance_type": "c6a.2xlarge",
+            "vcpus": 8,
+            "physical_cores": 4,
+            "memory_bytes": 16 * 2.0**30,
+            "price_usd_per_hour": 2.0 * usd,
+        },
+    )
+    # Regions without prices of their own, so that nothing but the name and the grid tells them apart.
+    offers = [
+        make.offer(region=f"eu-test-{region}", grid_gco2e_per_kwh=grid, prepaid_machines=prepaid, **fields)
+        for region, grid in enumerate((400.0, 300.0, 300.0, None, 20.0, 20.0, 500.0, 20.0, None))
+        for fields in sizes
+    ]
+    goal, front = make.goal(load_rps=load), few_ways(make)
+    found = planned(make, goal, offers, front)
+    assert found.choice.offer.region == "eu-test-4"
+    assert cost(found) == pytest.approx(by_brute_force(make, goal, offers, front), rel=1e-9)
+    shuffled = planned(make, goal, [offers[place] for place in order], front)
+    assert shuffled.choice == found.choice
+
+
+@given(
+    rows=offers_of, load=st.sampled_from([100.0, 20_000.0]), ratios=st.lists(st.floats(1.0, 1.4), min_size=40)
+)
+@settings(derandomize=True, deadline=None, max_examples=6)
+def test_dearer_copies_in_many_other_regions_change_nothing_about_the_choice(
+    make: SimpleNamespace, rows: list[Any], load: float, ratios: list[float]
+) -> None:
+    goal, front = make.goal(load_rps=load), few_ways(make)
+    offers = built(make, rows)
+    copies = [
+        msgspec.structs.replace(
+            offer, region=f"far-{number}", price_usd_per_hour=1.01 * ratio * offer.price_usd_per_hour
+        )
+        for number, ratio in enumerate(ratios)
+        for offer in offers
+        if offer.cloud == "aws"
+    ]
+    # Where no region has its own price of transfer, all regions pay the same.
+    market = [price for price in make.transfer if price.region == "*" or price.cloud == "gcp"]
+    few, many = (
+        plan(
+            goal,
+            front,
+            Offers.of(some, storage=make.storage, transfer=tuple(market), snapshot="by hand"),
+            CALIBRATION,
+            host=make.host,
+            today="2026-02-03",
+            seed=7,
+        )
+        for some in (offers, [*copies, *offers])
+    )
+    assert many.choice == few.choice
+    assert many.considered > few.considered
 
 
 @given(rows=offers_of, extra=offers_of, load=st.sampled_from([100.0, 20_000.0]))
@@ -356,6 +518,100 @@ def test_an_answer_with_fewer_digits_does_not_win(make: SimpleNamespace) -> None
     slow = msgspec.structs.replace(make.profile("slow", overhead_s=200e-6), response_bytes=140.0)
     found = planned(make, make.goal(load_rps=100.0), [make.offer()], make.front(slow, make.profile("quick")))
     assert found.choice.variant_name == "quick"
+
+
+def test_a_commitment_is_free_up_to_its_amount_and_the_part_says_so(make: SimpleNamespace) -> None:
+    goal = make.goal(load_rps=100_000.0)
+    bare = planned(make, goal, [make.offer()])
+    number = bare.choice.layout.instances
+    assert number > 2
+    partly = planned(make, goal, [make.offer(prepaid_machines=2.0)]).choice
+    assert partly.costs[0].usd_per_month == pytest.approx((number - 2) * 0.17 * 730.0)
+    assert partly.costs[0].because == f"{number} x 0.17 usd/h x 730 h, 2 of them paid for already"
+    whole = planned(make, goal, [make.offer(prepaid_machines=1000.0)]).choice
+    assert whole.costs[0].usd_per_month == 0.0
+    assert whole.costs[0].because.endswith("730 h, paid for already")
+    spend = planned(make, goal, [make.offer(prepaid_usd_per_hour=0.25)]).choice
+    assert spend.costs[0].usd_per_month == pytest.approx((number * 0.17 - 0.25) * 730.0)
+    assert spend.costs[0].because.endswith("less 0.25 usd/h that are paid for already")
+
+
+def test_a_managed_service_asks_its_ratio_for_what_is_not_paid_for(make: SimpleNamespace) -> None:
+    goal = make.goal(load_rps=40_000.0)
+    managed = {"managed_service": "SageMaker", "managed_ratio": 1.25}
+    quoted = planned(make, goal, [make.offer(**managed, managed_source="a list", prepaid_machines=1.0)])
+    compute, surcharge = quoted.choice.costs[:2]
+    assert surcharge.name == "managed_service"
+    assert compute.usd_per_month > 0.0
+    assert surcharge.usd_per_month == pytest.approx(0.25 * compute.usd_per_month)
+    assert surcharge.because == "SageMaker asks 1.25 x the bare machine"
+    assert (surcharge.origin, surcharge.source) == ("quoted", "a list")
+    bare = planned(make, goal, [make.offer(prepaid_machines=1.0)])
+    assert compute.usd_per_month == bare.choice.costs[0].usd_per_month
+    assert quoted.choice.estimate.cost_usd_per_month == Range.exactly(cost(quoted))
+
+
+def test_what_nobody_states_of_a_service_widens_the_cost(make: SimpleNamespace) -> None:
+    offer = make.offer(
+        managed_service="Vertex AI", managed_ratio=1.2, managed_ratio_low=1.0, managed_ratio_high=1.4
+    )
+    choice = planned(make, make.goal(load_rps=40_000.0), [offer]).choice
+    compute, surcharge = choice.costs[:2]
+    assert surcharge.origin == "assumed"
+    assert "between 1 and 1.4: no source states it" in surcharge.because
+    total = choice.estimate.cost_usd_per_month
+    assert total.likely == choice.cost_usd_per_month
+    assert total.low == pytest.approx(total.likely - 0.2 * compute.usd_per_month)
+    assert total.high == pytest.approx(total.likely + 0.2 * compute.usd_per_month)
+
+
+def test_being_away_from_home_is_a_part_of_the_cost_only_when_the_goal_says_where_that_is(
+    make: SimpleNamespace,
+) -> None:
+    away = Footprint(cloud="gcp", switching_cost_usd=1200.0)
+    choice = planned(make, make.goal(footprint=away), [make.offer()]).choice
+    assert [part.name for part in choice.costs][-1] == "footprint"
+    assert choice.costs[-1].usd_per_month == pytest.approx(100.0)
+    home = planned(make, make.goal(footprint=Footprint(cloud="aws")), [make.offer()]).choice
+    assert home.costs[-1].usd_per_month == 0.0
+    none = planned(make, make.goal(), [make.offer()]).choice
+    assert none.costs == home.costs[:-1]
+
+
+def test_lock_in_keeps_the_plan_at_home_until_another_cloud_saves_more(make: SimpleNamespace) -> None:
+    home, away = make.offer(price_usd_per_hour=0.5), make.offer(cloud="azure", price_usd_per_hour=0.01)
+    loose, tight = (
+        make.goal(load_rps=10.0, footprint=Footprint(cloud="aws", switching_cost_usd=usd))
+        for usd in (100.0, 1e5)
+    )
+    assert planned(make, loose, [home, away]).choice.offer == away
+    assert planned(make, tight, [home, away]).choice.offer == home
+
+
+def test_a_quota_that_is_too_small_gives_the_load_that_it_allows(make: SimpleNamespace) -> None:
+    goal = make.goal(load_rps=100_000.0)
+    found = planned(make, goal, [make.offer(most_machines=2.0), make.offer(region="x", most_machines=1.0)])
+    assert not found.meets_goal
+    assert [miss.constraint for miss in found.misses] == ["load"]
+    miss = found.misses[0]
+    assert (miss.asked, miss.unit) == (100_000.0, "rps")
+    assert found.choice.estimate.load_rps == miss.got < 100_000.0
+    assert found.choice.layout.instances == 2
+    assert "raise a quota" in miss.advice
+    # What it advises is enough, and not much less than what the quota allows.
+    assert planned(make, make.goal(load_rps=miss.got), [make.offer(most_machines=2.0)]).meets_goal
+    assert not planned(make, make.goal(load_rps=1.1 * miss.got), [make.offer(most_machines=2.0)]).meets_goal
+
+
+def test_a_quota_of_nothing_is_an_error_that_says_so(make: SimpleNamespace) -> None:
+    with pytest.raises(InputError, match="needs at least 1, and its quota is 0; raise a quota"):
+        planned(make, make.goal(), [make.offer(most_machines=0.0)])
+
+
+def test_more_machines_for_the_front_stay_within_the_quota(make: SimpleNamespace) -> None:
+    found = planned(make, make.goal(), [make.offer(most_machines=2.0), make.offer(region="x")])
+    for one in found.pareto:
+        assert one.offer.most_machines is None or one.layout.instances <= one.offer.most_machines
 
 
 def test_spot_rents_spares_and_says_why(make: SimpleNamespace) -> None:

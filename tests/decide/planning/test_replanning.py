@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,6 +91,9 @@ def test_a_choice_moves_only_for_more_than_three_percent(
     both = market(make, first, other)
     after = replan(before, observed(before), make.front(), both, before.calibration, seed=7)
     assert (after.choice.offer == other) == moves
+    if not moves:
+        line = next(line for line in after.rejected if line.name == "aws c6a on_demand")
+        assert re.search(r"cheaper by 0\.\d%, less than moving is worth", line.reason)
     if moves:
         why = next(change.why for change in after.changes if change.what == "offer")
         assert "saves more" in why

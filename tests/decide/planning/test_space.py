@@ -5,11 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tradewind.decide.planning.space import Cell, Costs, Fleet, Known, Space, ways_of
-from tradewind.decide.planning.tariffs import Tariffs
+from tradewind.decide.planning.fleet import Fleet
+from tradewind.decide.planning.space import Known, Space, ways_of
 from tradewind.decide.prediction import default_calibration
 from tradewind.domain.offer import Offer, Offers
 
@@ -22,82 +21,54 @@ INTEL = {
 }
 
 
-def fleet(make: SimpleNamespace, *offers: Offer, **options: Any) -> Fleet:
-    return Fleet.of(Offers.of(offers), CALIBRATION, memory_matters=options.get("memory_matters", False))
-
-
-def costs(make: SimpleNamespace, *offers: Offer, p99_s: float = 0.005, load_rps: float = 40_000.0) -> Costs:
-    goal, profiles = make.goal(p99_s=p99_s, load_rps=load_rps), make.front().profiles
-    space = Space(fleet(make, *offers), ways_of(profiles, CALIBRATION), goal.serve, 0.9, CALIBRATION, Known())
-    return Costs(space, Tariffs(goal, profiles, Offers.of(offers), CALIBRATION, "2026-02-03"), load_rps)
+def space_of(make: SimpleNamespace, *offers: Offer, p99_s: float = 0.02, profiles: Any = None) -> Space:
+    fleet = Fleet.of(Offers.of(offers), CALIBRATION, memory_matters=False)
+    ways = ways_of(profiles or make.front().profiles, CALIBRATION)
+    return Space(fleet, ways, make.goal(p99_s=p99_s).serve, 0.9, CALIBRATION, Known())
 
 
 @pytest.mark.parametrize("p99_s", [0.0015, 0.004, 0.1])
 def test_no_solved_capacity_is_above_its_bound(make: SimpleNamespace, p99_s: float) -> None:
-    space = costs(make, make.offer(), make.offer(**INTEL), p99_s=p99_s).space
+    space = space_of(make, make.offer(), make.offer(**INTEL), p99_s=p99_s)
     machines, columns = space.capacity_rps.shape
     for machine in range(machines):
         for column in range(columns):
             bound = float(space.capacity_rps[machine, column])
-            replica = space.replica(Cell(space.fleet.examples[machine], column))
+            replica = space.replica(machine, column)
             found = replica.capacity_rps(p99_s, space.level, space.odds)
             if bound > 0.0:
                 assert found <= bound
             assert space.solve(machine, column) <= bound
 
 
-def test_the_cheapest_is_found_without_solving_the_others(make: SimpleNamespace) -> None:
-    offers = [
-        make.offer(price_usd_per_hour=usd, **fields)
-        for fields in ({}, INTEL, {"cpu_model": "9R14"})
-        for usd in (0.2, 2.0)
-    ]
-    lazy, eager = costs(make, *offers), costs(make, *offers)
-    cell = lazy.cheapest(np.arange(len(offers)))
-    assert cell is not None
-    for row in range(len(offers)):
-        for column in range(len(eager.space.ways)):
-            eager.solve(Cell(row, column))
-    assert lazy.usd[cell.row, cell.column] == pytest.approx(eager.usd.min())
-    assert lazy.space.solved.sum() < eager.space.solved.sum()
-
-
-def test_equal_processors_share_a_machine(make: SimpleNamespace) -> None:
-    small, large = make.offer(), make.offer(vcpus=64, physical_cores=32)
-    other = make.offer(**INTEL)
-    assert fleet(make, small, large, other).machine.tolist() == [0, 0, 1]
-    assert fleet(make, small, large, other, memory_matters=True).machine.tolist() == [0, 1, 2]
-    assert fleet(make, small, large).cores.tolist() == [2, 32]
-
-
-def test_only_spot_is_interrupted_and_accelerators_more_often(make: SimpleNamespace) -> None:
-    found = fleet(
-        make,
-        make.offer(),
-        make.offer(purchase="spot"),
-        make.offer(purchase="spot", accelerator="T4", accelerator_count=1.0),
-        make.offer(purchase="spot", interruptions_per_hour=0.002),
-    )
-    assert found.interruptions_per_hour.tolist() == [0.0, 0.01, 0.55, 0.002]
-    assert found.assumed_interruptions.tolist() == [False, True, True, False]
-
-
 def test_a_way_that_cannot_run_has_no_capacity(make: SimpleNamespace) -> None:
-    profiles = (make.profile("half", precision="bf16"),)
-    space = Space(
-        fleet(make, make.offer()),
-        ways_of(profiles, CALIBRATION),
-        make.goal().serve,
-        0.9,
-        CALIBRATION,
-        Known(),
-    )
+    space = space_of(make, make.offer(), profiles=(make.profile("half", precision="bf16"),))
     assert space.refused.all()
     assert not space.capacity_rps.any()
-    assert isinstance(space.service(Cell(0, 0)), str)
+    assert isinstance(space.service(0, 0), str)
+    assert space.service(0, 0) == space.refusal(0, 0)
 
 
 def test_the_fastest_ways_are_named_first(make: SimpleNamespace) -> None:
     names = [way.profile.variant.name for way in ways_of(make.front().profiles, CALIBRATION)]
     assert names[0] == "int8"
     assert set(names) == {"int8", "original"}
+
+
+def test_more_load_never_needs_fewer_machines_and_a_shared_cpu_never_serves(make: SimpleNamespace) -> None:
+    space = space_of(make, make.offer(), make.offer(shared_cpu=True), make.offer(vcpus=16, physical_cores=8))
+    every = slice(None)
+    few, more = (space.needed(load, every, every) for load in (1000.0, 50_000.0))
+    assert (few <= more).all()
+    shared = space.fleet.kind(1)
+    assert not space.fleet.usable[shared]
+    assert (few[shared] == float("inf")).all()
+
+
+def test_what_a_replica_does_is_computed_once(make: SimpleNamespace) -> None:
+    space = space_of(make, make.offer())
+    once, again = (space.conduct(0, 0, 500.0, 0.02) for _ in range(2))
+    assert once is again
+    replica = space.replica(0, 0)
+    assert once.latency_s == replica.percentile_s(500.0, 0.99, 0.0)
+    assert once.risk == 1.0 - replica.confidence(500.0, 0.02, 0.99)

@@ -453,12 +453,17 @@ INVARIANTS: Final[dict[str, Invariant]] = {
 
 def hold(facts: Facts, invariants: Iterable[str] = tuple(INVARIANTS)) -> tuple[Facts, list[QuarantineRow]]:
     """The facts with only the prices that keep all the invariants, and a record of every other price."""
+    names = tuple(invariants)
     caught: list[QuarantineRow] = []
-    for name in invariants:
-        broken = {id(price): (price, reason) for price, reason in INVARIANTS[name](facts)}
-        caught += [quarantined(price, name, reason) for price, reason in broken.values()]
-        kept = tuple(price for price in facts.prices if id(price) not in broken)
-        facts = replace(facts, prices=kept)
+    before = -1
+    # Some rules compare with what is usual, which changes when others are caught: again until nothing is.
+    while before != len(caught):
+        before = len(caught)
+        for name in names:
+            broken = {id(price): (price, reason) for price, reason in INVARIANTS[name](facts)}
+            if broken:
+                caught += [quarantined(price, name, reason) for price, reason in broken.values()]
+                facts = replace(facts, prices=tuple(p for p in facts.prices if id(p) not in broken))
     return facts, caught
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tradewind.decide.catalog import efficiency, jurisdictions, regions, services, sheets, storage, transfer
 from tradewind.decide.catalog.dates import is_day
 from tradewind.decide.catalog.invariants import Facts, hold, remark_on_cheap_regions
-from tradewind.decide.catalog.lists import cyclenerd, n1
+from tradewind.decide.catalog.lists import coroot, cyclenerd, n1
 from tradewind.decide.catalog.published import (
     FACTS_DAY,
     LISTS,
@@ -61,6 +61,7 @@ FACT_FILES: Final[dict[str, tuple[str, ...]]] = {
     "service_regions.csv": services.SERVICE_REGION_COLUMNS,
     "services.csv": services.SERVICE_COLUMNS,
     "storage_tiers.csv": services.STORAGE_TIER_COLUMNS,
+    "transfer_more.csv": storage.STORAGE_COLUMNS,
 }
 """The hand-kept tables that come with the package: what no list states as data, each row with its source."""
 
@@ -101,15 +102,18 @@ def normalise(
     )
     offers, caught_prices = judged(ground, chosen, published.read.prices)
     if not offers:
-        first = caught_prices[0].reason if caught_prices else "the lists are empty"
+        first = (
+            Counter(row.reason for row in caught_prices).most_common(1)[0][0]
+            if caught_prices
+            else "none is stated"
+        )
         raise InputError(
             f"no price of {len(chosen)} can be used: {first}; check the lists, and this machine's clock"
         )
     lists = known[cyclenerd.PRICES.file]
-    stored = storage.read_storage(known["storage_prices.csv"], lists, today)
-    moved = transfer.read_transfer(
-        known["storage_prices.csv"], lists, known["raw/coroot_cloud-pricing_2024-08-09.json.gz"], today
-    )
+    moving = [*known["storage_prices.csv"], *facts["transfer_more.csv"]]
+    stored = storage.read_storage(moving, lists, today)
+    moved = transfer.read_transfer(moving, lists, known[coroot.DUMP.file], today)
     places, caught_regions = regions.read_regions(
         known["region_carbon.csv"], facts["region_places.csv"], offers
     )

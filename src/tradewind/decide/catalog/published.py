@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tradewind.decide.catalog.attached import read_gpu_prices
 from tradewind.decide.catalog.dates import is_day
 from tradewind.decide.catalog.lists import (
     azure_sizes,
@@ -29,7 +30,7 @@ from tradewind.decide.catalog.rows import InstanceRow
 from tradewind.decide.catalog.texts import cloud_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tradewind.decide.catalog.rows import PriceRow, QuarantineRow
     from tradewind.decide.catalog.texts import Row
@@ -81,7 +82,7 @@ class Published:
     offered: dict[Cloud, frozenset[tuple[str, str]]]
 
 
-def read_published(files: Mapping[str, Any], facts: Mapping[str, list[Row]]) -> Published:
+def read_published(files: Mapping[str, Any], facts: Mapping[str, Sequence[Row]]) -> Published:
     """Every list, read. `files` holds the content of each of `LISTS` by name, `facts` the hand-kept tables."""
     aws_offered = moto.read_offered(files["raw/aws_region_offerings_moto"])
     gcp_offered = cyclenerd.read_offered(files["raw/machinetyperegion.csv"])
@@ -92,6 +93,7 @@ def read_published(files: Mapping[str, Any], facts: Mapping[str, list[Row]]) -> 
     types = {shape.instance_type: shape for shape in cyclenerd.read_types(files[cyclenerd.TYPES.file])}
     shapes = {shape.instance_type: cyclenerd.described(shape, types) for shape in gcp.instances}
     dump = files[coroot.DUMP.file]
+    gpus, caught_gpus = read_gpu_prices(facts["gcp_gpu_prices.csv"])
     read = together(
         (
             # In the order in which they are believed: of two prices for one offer the first counts.
@@ -101,7 +103,7 @@ def read_published(files: Mapping[str, Any], facts: Mapping[str, list[Row]]) -> 
             n1.read(
                 gcp.prices,
                 shapes,
-                facts["gcp_gpu_prices.csv"],
+                gpus,
                 facts["gcp_gpu_limits.csv"],
                 files["raw/acceleratortyperegion.csv"],
             ),
@@ -111,6 +113,7 @@ def read_published(files: Mapping[str, Any], facts: Mapping[str, list[Row]]) -> 
             leanercloud.read(files[leanercloud.LIST.file]),
             coroot.read_aws(dump["aws"]["compute"], _by_type(aws.prices), aws_offered),
             coroot.read_azure(dump["azure"]["compute"], _by_region(azure.prices)),
+            Read(caught=tuple(caught_gpus)),
         )
     )
     described = [

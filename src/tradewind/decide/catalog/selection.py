@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tradewind.decide.catalog.rows import CapabilityRow, SurchargeRow
     from tradewind.domain.goal import Goal
 
-__all__ = ["Catalog", "Columns", "Region", "interruptions_per_hour", "offers"]
+__all__ = ["Catalog", "Columns", "Region", "interruptions_per_hour", "is_accelerator", "offers"]
 
 
 class Region(Noun, frozen=True, kw_only=True):
@@ -144,7 +144,7 @@ def _of_machines(goal: Goal, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
         known = sorted({name for name in words["accelerator"] if name})
         wanted: set[str] = set()
         for asked in goal.accelerator:
-            meant = [name for name in known if _is_accelerator(asked, name)]
+            meant = [name for name in known if is_accelerator(asked, name)]
             if not meant:
                 like = difflib.get_close_matches(asked, known, n=3, cutoff=0.4)
                 raise InputError(
@@ -170,10 +170,10 @@ def _of_machines(goal: Goal, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     return here
 
 
-def _is_accelerator(asked: str, name: str) -> bool:
+def is_accelerator(asked: str, name: str) -> bool:
     """Whether a user who writes `asked` means this accelerator: its name, or the beginning before a hyphen.
 
-    >>> _is_accelerator("h100", "H100-SXM"), _is_accelerator("A10", "A100-40GB"), _is_accelerator("v5e", "TPU-v5e")
+    >>> is_accelerator("h100", "H100-SXM"), is_accelerator("A10", "A100-40GB"), is_accelerator("v5e", "TPU-v5e")
     (True, False, True)
     """
     asked, name = asked.lower(), name.lower()
@@ -289,9 +289,18 @@ def interruptions_per_hour(interruption_class: str | None) -> float:
 
 
 def _regions(pattern: str, goal: Goal, catalog: Catalog) -> list[Region]:
-    """The regions with prices, in the goal's clouds, that a pattern means. Errors: InputError."""
+    """The regions with prices, in the goal's clouds, that a pattern means. Errors: InputError.
+
+    Regions that are kept for a government are meant only by who names them, or their law.
+    """
     lower = pattern.strip().lower()
-    meant = [region for region in catalog.regions if matches(lower, region.name, region.group)]
+    for_government = "gov" in lower or "dod" in lower or "us_gov" in goal.jurisdiction
+    meant = [
+        region
+        for region in catalog.regions
+        if matches(lower, region.name, region.group)
+        and (for_government or "us_gov" not in region.jurisdictions)
+    ]
     if not meant:
         raise InputError(
             f"regions: {pattern!r} matches no region of any cloud; {_nearest(lower, goal, catalog)}"

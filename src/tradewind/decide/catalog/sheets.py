@@ -1,26 +1,22 @@
-"""Data sheets: specifications of machine types, accelerators, regions and surcharges of managed services."""
+"""Data sheets: specifications of machine types, accelerators, and surcharges of managed services."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tradewind.decide.catalog.dates import read_as_of
 from tradewind.decide.catalog.machines import architecture, instruction_sets, shares_cpu
-from tradewind.decide.catalog.places import place_group
 from tradewind.decide.catalog.provenance import grade
 from tradewind.decide.catalog.rows import (
     AcceleratorRow,
-    PriceRow,
     QuarantineRow,
-    RegionRow,
     SpecRow,
     SurchargeRow,
 )
-from tradewind.decide.catalog.texts import Row, cloud_of, number, scaled, text
+from tradewind.decide.catalog.texts import Row, cloud_of, scaled, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,12 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCELERATOR_COLUMNS",
-    "CARBON_COLUMNS",
     "SPECS_DAY",
     "SPEC_COLUMNS",
     "SURCHARGE_COLUMNS",
     "read_accelerators",
-    "read_regions",
     "read_specs",
     "read_surcharges",
 ]
@@ -161,7 +155,8 @@ def read_accelerators(rows: Iterable[Row], compiled: str) -> tuple[list[Accelera
     """The accelerators, sorted by name; a later row of a name fills in what the earlier ones do not state.
 
     `compiled` is the newest day of the collection: data sheets give none of their own. Caught: no memory, a
-    confidence that is no letter, and a later row that contradicts an earlier one or adds nothing.
+    confidence that is no letter, a peak with sparsity beside a dense one, and a later row that contradicts an
+    earlier one or adds nothing.
     """
     found: dict[str, AcceleratorRow] = {}
     caught: list[QuarantineRow] = []
@@ -220,7 +215,31 @@ def _accelerator(row: Row, compiled: str) -> tuple[AcceleratorRow | None, str]:
         confidence=letter,
         remark=remark or None,
     )
-    return sheet, ""
+    mixed = _with_sparsity(sheet)
+    return (None, mixed) if mixed else (sheet, "")
+
+
+_BY_HALVES: Final = (
+    ("tf32_flops_per_s", "fp16_flops_per_s"),
+    ("tf32_flops_per_s", "bf16_flops_per_s"),
+    ("fp16_flops_per_s", "fp8_flops_per_s"),
+    ("fp16_flops_per_s", "int8_ops_per_s"),
+    ("bf16_flops_per_s", "fp8_flops_per_s"),
+    ("bf16_flops_per_s", "int8_ops_per_s"),
+)
+"""A rate, and that of a number half as wide."""
+
+MOST_BY_HALVES: Final = 2.1
+"""Half as wide a number is computed at most twice as fast; data sheets round. With sparsity it is four times."""
+
+
+def _with_sparsity(sheet: AcceleratorRow) -> str:
+    """Which peak must be one with sparsity, since another of the sheet is dense; empty when none is."""
+    for wide, narrow in _BY_HALVES:
+        dense, stated = getattr(sheet, wide), getattr(sheet, narrow)
+        if dense and stated and stated > MOST_BY_HALVES * dense:
+            return f"{narrow} {stated:g} is {stated / dense:.1f} times {wide}: is it the peak with sparsity?"
+    return ""
 
 
 _OF_THE_SHEET: Final = ("source", "as_of", "as_of_precision", "confidence", "remark")
@@ -253,94 +272,6 @@ def _filled(first: AcceleratorRow, later: AcceleratorRow) -> tuple[AcceleratorRo
         ),
         "",
     )
-
-
-CARBON_COLUMNS: Final = (
-    "provider",
-    "region",
-    "grid_gco2e_per_kwh",
-    "carbon_free_share",
-    "location",
-    "year",
-    "source",
-)
-
-DIRTIEST_GRID: Final = 1500.0
-"""Grams of CO2 equivalent per kWh; lignite burnt in an old plant gives about 1200."""
-
-
-def read_regions(
-    rows: Iterable[Row], prices: Iterable[PriceRow]
-) -> tuple[list[RegionRow], list[QuarantineRow]]:
-    """Every region that has a price or a carbon figure, sorted; caught: impossible figures, a region twice."""
-    types: dict[tuple[Cloud, str], set[str]] = defaultdict(set)
-    newest: dict[tuple[Cloud, str], PriceRow] = {}
-    for price in prices:
-        key = (price.cloud, price.region)
-        types[key].add(price.instance_type)
-        if key not in newest or price.as_of > newest[key].as_of:
-            newest[key] = price
-    found: dict[tuple[Cloud, str], RegionRow] = {}
-    caught: list[QuarantineRow] = []
-    for row in sorted(rows, key=lambda row: (row["provider"], row["region"])):
-        key = (cloud_of(row), row["region"])
-        as_of = read_as_of(row["year"])
-        problem = _carbon_problem(row)
-        if key in found:
-            problem = "a second row for the same region"
-        if problem or as_of is None:
-            caught.append(
-                QuarantineRow(
-                    of_table="regions",
-                    cloud=row["provider"],
-                    region=row["region"],
-                    item="grid_gco2e_per_kwh",
-                    purchase="",
-                    price_usd=None,
-                    invariant="carbon_is_plausible",
-                    reason=problem or f"{row['year']!r} holds no year",
-                    source=row["source"],
-                    as_of=row["year"],
-                )
-            )
-            continue
-        found[key] = RegionRow(
-            cloud=key[0],
-            region=key[1],
-            place=text(row, "location"),
-            place_group=place_group(*key),
-            grid_gco2e_per_kwh=number(row, "grid_gco2e_per_kwh"),
-            carbon_free_share=number(row, "carbon_free_share"),
-            machine_types=len(types[key]),
-            source=row["source"],
-            as_of=as_of.day,
-            as_of_precision=as_of.precision,
-        )
-    for key, price in newest.items():
-        if key not in found:
-            found[key] = RegionRow(
-                cloud=key[0],
-                region=key[1],
-                place=None,
-                place_group=place_group(*key),
-                grid_gco2e_per_kwh=None,
-                carbon_free_share=None,
-                machine_types=len(types[key]),
-                source=price.source,
-                as_of=price.as_of,
-                as_of_precision=price.as_of_precision,
-            )
-    return [found[key] for key in sorted(found)], caught
-
-
-def _carbon_problem(row: Row) -> str:
-    grid = number(row, "grid_gco2e_per_kwh")
-    share = number(row, "carbon_free_share")
-    if grid is None or not 0.0 <= grid <= DIRTIEST_GRID:
-        return f"{row['grid_gco2e_per_kwh'] or 'nothing'} g/kWh is outside 0 to {DIRTIEST_GRID:g}"
-    if share is not None and not 0.0 <= share <= 1.0:
-        return f"a carbon-free share of {row['carbon_free_share']} is outside 0 to 1"
-    return ""
 
 
 SURCHARGE_COLUMNS: Final = (

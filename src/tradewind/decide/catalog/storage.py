@@ -365,7 +365,7 @@ def _gcp_caught(row: StorageRow, invariant: str, reason: str) -> QuarantineRow:
 
 
 def _newest(steps: Sequence[_Step]) -> tuple[list[_Step], list[QuarantineRow], Counter[str]]:
-    """For each price the steps of one list: of those that fit together the newest, else the first."""
+    """For each price the steps of one list: of those that fit together the newest."""
     ladders: defaultdict[tuple[str, ...], defaultdict[tuple[str, str], list[_Step]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -378,7 +378,7 @@ def _newest(steps: Sequence[_Step]) -> tuple[list[_Step], list[QuarantineRow], C
     superseded: Counter[str] = Counter()
     for key, published in sorted(ladders.items(), key=lambda found: found[0]):
         fitting: list[list[_Step]] = []
-        for found in published.values():
+        for _, found in sorted(published.items(), key=lambda named: named[0]):
             ladder, twice = _without_doubles(sorted(found, key=lambda step: (step.row.from_gb, step.row.usd)))
             if twice:
                 superseded[f"{key[0]} {key[2]}: the same price twice"] += twice
@@ -388,7 +388,7 @@ def _newest(steps: Sequence[_Step]) -> tuple[list[_Step], list[QuarantineRow], C
             else:
                 fitting.append(ladder)
         if fitting:
-            best = max(fitting, key=lambda ladder: ladder[0].row.as_of)
+            best = max(fitting, key=lambda ladder: (ladder[0].row.as_of, ladder[0].row.source))
             kept += best
             older = sum(len(ladder) for ladder in fitting) - len(best)
             if older:

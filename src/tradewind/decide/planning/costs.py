@@ -106,7 +106,7 @@ class Costs:
         return self.usd_of(cell, int(needed)) if np.isfinite(needed) else np.inf
 
     def equals(self, cell: Cell) -> np.ndarray:
-        """The offers that are no worse than this one, by rising row: as cheap, and with no more machines if these cost nothing."""
+        """The offers that are as cheap as this one, and need no more machines where these cost nothing, by row."""
         as_cheap = np.nonzero(self.usd <= self.usd[cell.row] * (1.0 + 1e-9))[0]
         return np.asarray(as_cheap[self._unpaid[as_cheap] <= self._unpaid[cell.row]])
 
@@ -116,8 +116,8 @@ class Costs:
         over = np.isfinite(rented) & (rented > most)
         if not over.any():
             return None
-        lacking = np.where(over, rented / np.maximum(most, 0.5), np.inf)
-        place = int(np.argmin(lacking))
+        rented, most = rented[over], most[over]
+        place = int(np.argmin(rented / np.maximum(most, 0.5)))
         return float(rented[place]), float(most[place])
 
     def first(self, rows: np.ndarray) -> Cell | None:

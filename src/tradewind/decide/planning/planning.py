@@ -227,9 +227,8 @@ def _misses(search: Search, answer: Answer, others: list[Answer]) -> tuple[Miss,
                 asked=serve.load.rate_rps,
                 got=got_rps,
                 unit="rps",
-                advice=f"no offer has enough machines within its quota for"
-                f" {units.show(serve.load.rate_rps, 'rate')}: raise a quota, or serve"
-                f" {units.show(got_rps, 'rate')}{instead}",
+                advice=f"no offer carries {units.show(serve.load.rate_rps, 'rate')} with as many machines as may be"
+                f" rented of it: raise a quota, or serve {units.show(got_rps, 'rate')}{instead}",
             )
         )
     if answer.sized.usd_per_month > goal.budget_usd_per_month:

@@ -17,7 +17,7 @@ __all__ = ["Diff", "Move", "Total", "diff"]
 
 
 class Move(Noun, frozen=True, kw_only=True):
-    """An offer whose price is not what it was. Without a price before it is new, without one after it is gone."""
+    """An offer with its price before and after: new without the one, gone without the other."""
 
     cloud: Cloud
     region: str

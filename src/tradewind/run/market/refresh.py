@@ -86,15 +86,16 @@ def refresh(
 ) -> RefreshReport:
     """Renews the prices of some clouds and makes the result the current snapshot of `folder`.
 
-    `base` is the snapshot to renew. What a cloud answers is kept under `folder/raw/<cloud>/<day>/`, so a refresh
-    that was stopped goes on where it was, and asks nothing twice on one day. Where an answer is missing, cannot
-    be read or is not to be believed, that cloud's prices stay as they were, with the reason in the report, and the
-    other clouds go on. Whatever stops this process, the current snapshot is whole: the old one or the new one.
+    `base` is the snapshot to renew. What a cloud answers is kept under `folder/raw/<cloud>/<day>/`, so a
+    refresh that was stopped goes on where it was, and asks nothing twice on one day. Where an answer is
+    missing, cannot be read or is not to be believed, that cloud's prices stay as they were, with the reason
+    in the report, and the other clouds go on. Whatever stops this process, the current snapshot is whole: the
+    old one or the new one.
 
     `sleep` waits before a question is asked again; `seed` is that of the waits' chance part.
 
-    Errors: InputError when `base` is no snapshot, or another refresh is at work in the folder; ResourceError when
-    the disk refuses.
+    Errors: InputError when `base` is no snapshot, or another refresh is at work in the folder; ResourceError
+    when the disk refuses.
     """
     known: Mapping[str, Sequence[Noun]] = read_tables(base)
     before = read_index(base).id
@@ -130,9 +131,10 @@ def _judged(
 
     Errors: CodecError when they are not to be believed; everything will then be asked anew.
     """
-    yesterday = prices_of(cloud, tables)
-    stay = [row for row in yesterday if gathered.untold(row)]
-    told = [row for row in yesterday if not gathered.untold(row)]
+    stay: list[PriceRow] = []
+    told: list[PriceRow] = []
+    for row in prices_of(cloud, tables):
+        (stay if gathered.untold(row) else told).append(row)
     named = {origin.source for origin in gathered.origins}
     try:
         _doubt(cloud, gathered.read, told)
@@ -152,7 +154,7 @@ def _judged(
         prices=len(used),
         stay=len(stay),
         caught=len(gathered.read.caught),
-        left_out=dict(sorted(gathered.read.left_out.items())),
+        left_out=dict(sorted((+gathered.read.left_out).items())),
         asked=answers.asked,
         reused=answers.reused,
         notes=gathered.notes,
@@ -167,7 +169,7 @@ def _doubt(cloud: Cloud, fresh: Read, told: Sequence[PriceRow]) -> None:
 
 
 def _beside(fresh: Read, stay: Sequence[PriceRow], tables: Mapping[str, Sequence[Noun]]) -> Read:
-    """The prices that stay in regions and purchase options of which the fresh ones take the place, with their parts."""
+    """The prices, with their parts, that stay where fresh ones replace all of a region's purchase option."""
     covered = {(row.region, row.purchase) for row in fresh.prices}
     prices = tuple(row for row in stay if (row.region, row.purchase) in covered)
     keys = {(row.cloud, row.region, row.instance_type, row.purchase) for row in prices}

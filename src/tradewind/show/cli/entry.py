@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "replan": "the plan that follows from an observation",
     "report": "the self-contained HTML report of a run",
     "bench": "drive any Open Inference Protocol server, open loop or closed",
-    "catalog": "the prices: build, check, query with SQL",
+    "catalog": "the prices: find, show, compare, explain, check, refresh, query with SQL",
 }
 """Each command is the module of that name in this folder; it is loaded when it is called."""
 

@@ -16,6 +16,7 @@ from tradewind.show.report.header import header
 from tradewind.show.report.markup import Html, element, json_script, text
 from tradewind.show.report.outcome import outcome_section
 from tradewind.show.report.plan import plan_section
+from tradewind.show.report.prices import prices_section
 from tradewind.show.report.sources import sources_section
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def render(story: Planned, *, generated_at: str) -> str:
         front_section(story),
         curves_section(story),
         plan_section(story),
+        *prices_section(story),
         outcome_section(story),
         sources_section(story),
     )

@@ -6,17 +6,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tradewind.show import readings, words
 from tradewind.show.report.markup import Cell, Column, Html, Row, badge, badges, element, table, text
-from tradewind.show.report.section import Section, chart_frame, emphasis, paragraph, plotted, purchase
+from tradewind.show.report.prices import linked
+from tradewind.show.report.section import (
+    MOST_ROWS,
+    Section,
+    chart_frame,
+    emphasis,
+    paragraph,
+    plotted,
+    purchase,
+)
 
 if TYPE_CHECKING:
     from tradewind.domain.estimate import Estimate
-    from tradewind.domain.plan import Candidate, Plan
+    from tradewind.domain.offer import Offer
+    from tradewind.domain.plan import Candidate, CostPart, Plan
     from tradewind.domain.story import Planned
 
 __all__ = ["plan_section"]
 
-MOST_ROWS: Final = 40
-"""Candidates in the table of alternatives; plan.json has them all."""
 MOST_POINTS: Final = 600
 """Candidates in the plot: keeps the page small when the front of plans is large."""
 MOST_REJECTED: Final = 400
@@ -24,13 +32,6 @@ MOST_REJECTED: Final = 400
 
 ROOM_FOR_NAME: Final = 0.2
 """Share of the map of costs from which on a piece has room for its name."""
-
-_PARTS: Final = {
-    "compute": "Machines",
-    "storage": "Storage",
-    "egress_internet": "Traffic to the internet",
-    "egress_inter_region": "Traffic between regions",
-}
 
 
 def plan_section(story: Planned) -> Section:
@@ -72,11 +73,17 @@ def _layout(plan: Plan) -> Html:
     machine.append(words.given(offer.memory_bytes, "bytes"))
     machine += [fact for fact in (offer.cpu_model, offer.cpu_architecture) if fact]
     estimate = choice.estimate
+    price = linked(plan, offer.key, f"{offer.price_usd_per_hour:.4g} usd/h")
     facts: list[tuple[str, str]] = [
         (
             "Machine",
-            f"{offer.instance_type}, {purchase(choice)}, {words.offer_place(offer)}: {', '.join(machine)}",
+            text(
+                f"{offer.instance_type}, {words.purchase_terms(offer)}, {words.offer_place(offer)} for ",
+                price,
+                f": {', '.join(machine)}",
+            ),
         ),
+        *([("Service", _service(offer))] if offer.managed_service else []),
         ("Layout", words.layout_sentence(choice.layout)),
         ("Variant", f"{choice.variant_name}, {words.metric_value(choice.quality)} {plan.goal.metric}"),
     ]
@@ -84,6 +91,18 @@ def _layout(plan: Plan) -> Html:
     reasons = element("ol", {"class": "because"}, *(element("li", {}, line) for line in estimate.because))
     items.append(text(element("dt", {}, "Because ", badge("predicted")), element("dd", {}, reasons)))
     return text(element("dl", {"class": "facts"}, *items), _expected(estimate))
+
+
+def _service(offer: Offer) -> str:
+    """The managed service through which the machines are rented, and what it asks."""
+    if offer.managed_ratio is None:
+        return f"{offer.managed_service}"
+    low, high = (
+        offer.managed_ratio_low or offer.managed_ratio,
+        offer.managed_ratio_high or offer.managed_ratio,
+    )
+    around = f" ({low:.3g} to {high:.3g})" if low < high else ""
+    return f"{offer.managed_service}, which asks {offer.managed_ratio:.3g}{around} times the price of the bare machine"
 
 
 def _expected(estimate: Estimate) -> Html:
@@ -118,7 +137,7 @@ def _costs(plan: Plan) -> Html:
     rows: list[Row] = []
     for place, part in enumerate(parts, start=1):
         share = part.usd_per_month / total if total else 0.0
-        name = _PARTS.get(part.name, part.name)
+        name = words.COST_PARTS.get(part.name, part.name).capitalize()
         amount = words.quantity(part.usd_per_month, "money_per_month")
         length = part.usd_per_month / end
         if length > 0.0:
@@ -137,7 +156,10 @@ def _costs(plan: Plan) -> Html:
                 "",
                 (
                     text(key, name),
-                    Cell(text(amount, " ", badge(part.origin)), part.usd_per_month),
+                    Cell(
+                        text(linked(plan, _key(plan, part), amount), " ", badge(part.origin)),
+                        part.usd_per_month,
+                    ),
                     Cell(words.percent(share), share),
                     part.because,
                     text(part.source, element("small", {}, part.as_of)),
@@ -164,6 +186,11 @@ def _costs(plan: Plan) -> Html:
         element("section", {}, element("h3", {}, "The map of costs"), bar),
         table(caption=caption, columns=columns, rows=rows, abilities=""),
     )
+
+
+def _key(plan: Plan, part: CostPart) -> str:
+    """Under which key the plan explains the price of a part."""
+    return plan.choice.offer.key if part.name == "compute" else part.name
 
 
 def _chart(plan: Plan) -> dict[str, Any]:
@@ -261,9 +288,12 @@ def _alternatives(plan: Plan) -> Html:
                 "chosen" if is_choice else "",
                 (
                     Cell(machines, offer.instance_type),
-                    words.PURCHASES[offer.purchase],
+                    text(
+                        words.PURCHASES[offer.purchase],
+                        element("small", {"class": "terms"}, offer.terms) if offer.terms else "",
+                    ),
                     candidate.variant_name,
-                    Cell(words.quantity(cost, "money_per_month"), cost),
+                    Cell(linked(plan, offer.key, words.quantity(cost, "money_per_month")), cost),
                     Cell(
                         text(
                             words.quantity(latency.likely, "time"),

@@ -510,6 +510,18 @@
     if (abilities.includes("filter")) filterable(table);
   }
 
+  // ---- Explanations: a link to one opens it, also in browsers that do not do so by themselves
+
+  const open = () => {
+    const steps = location.hash.startsWith("#price-") && document.getElementById(location.hash.slice(1));
+    const details = steps && steps.closest("details");
+    if (!details || details.open) return;
+    details.open = true;
+    steps.scrollIntoView();
+  };
+  addEventListener("hashchange", open);
+  open();
+
   // ---- Theme, and where the reader is
 
   const root = document.documentElement, button = document.getElementById("theme");

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tradewind.show import readings, words
 from tradewind.show.report.markup import Html, element, text
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tradewind.domain.profile import Front, Profile
 
 __all__ = [
+    "MOST_ROWS",
     "Section",
     "chart_frame",
     "emphasis",
@@ -25,6 +26,10 @@ __all__ = [
     "purchase",
     "standing",
 ]
+
+
+MOST_ROWS: Final = 40
+"""Candidates in the table of alternatives; plan.json has them all."""
 
 
 class Section(NamedTuple):

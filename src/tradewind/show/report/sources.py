@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from tradewind.domain.story import Observed, Planned
 from tradewind.show import words
-from tradewind.show.report.markup import Cell, Column, Html, badge, element, table, text
+from tradewind.show.report.markup import Cell, Column, Html, Row, badge, element, table, text
+from tradewind.show.report.prices import linked
 from tradewind.show.report.section import Section, paragraph
 
 if TYPE_CHECKING:
@@ -142,12 +143,12 @@ _CONFIDENCE = {"A": "the vendor's list", "B": "derived from a vendor's list", "C
 def _quoted(plan: Plan) -> Html:
     offer = plan.choice.offer
     trust = f"{offer.confidence}: {_CONFIDENCE.get(offer.confidence, 'unknown')}"
-    rows = [
+    rows: list[Row] = [
         (
             "",
             (
-                f"{offer.instance_type}, {words.offer_place(offer)}, {words.PURCHASES[offer.purchase]}",
-                f"{offer.price_usd_per_hour:.4f} usd/h a machine",
+                f"{offer.instance_type}, {words.offer_place(offer)}, {words.purchase_terms(offer)}",
+                linked(plan, offer.key, f"{offer.price_usd_per_hour:.4g} usd/h a machine"),
                 offer.source,
                 offer.as_of,
                 trust,
@@ -155,7 +156,16 @@ def _quoted(plan: Plan) -> Html:
         )
     ]
     rows += [
-        ("", (part.name.replace("_", " "), part.because, part.source, part.as_of, ""))
+        (
+            "",
+            (
+                words.COST_PARTS.get(part.name, part.name),
+                linked(plan, part.name, part.because),
+                part.source,
+                part.as_of,
+                "",
+            ),
+        )
         for part in plan.choice.costs
         if part.name != "compute"
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from price_endpoints import Reply
 from tradewind.domain.errors import CodecError
 from tradewind.run.market.live.answers import MOST_PAGES, Answers
 
@@ -50,8 +51,8 @@ def test_headers_which_hold_secrets_are_nowhere_in_the_folder(
         assert b"a-secret-key" not in (gzip.decompress(data) if path.suffix == ".gz" else data)
 
 
-def test_what_cannot_be_read_is_not_kept(answers: Open, text_endpoint: Any, reply: Any) -> None:
-    text_endpoint.instead = {0: reply(b'{"said": "ye')}
+def test_what_cannot_be_read_is_not_kept(answers: Open, text_endpoint: Any) -> None:
+    text_endpoint.instead = {0: Reply(b'{"said": "ye')}
     with pytest.raises(CodecError):
         answers().get(text_endpoint.url, form)
     assert answers().get(text_endpoint.url, form) == "yes"

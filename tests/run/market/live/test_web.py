@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tradewind.domain.errors import ResourceError
+from price_endpoints import Reply
+from tradewind.domain.errors import MissingExtra, ResourceError
 from tradewind.run.market.live import web as module
 from tradewind.run.market.live.web import TRIES, Web
 
@@ -23,36 +24,30 @@ def test_the_whole_answer(web: Web, text_endpoint: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_what_passes_is_asked_again(
-    web: Web, text_endpoint: Any, reply: Any, waits: list[float], status: int
-) -> None:
-    text_endpoint.instead = {0: reply(b"", status=status), 1: reply(b"", status=status)}
+def test_what_passes_is_asked_again(web: Web, text_endpoint: Any, waits: list[float], status: int) -> None:
+    text_endpoint.instead = {0: Reply(b"", status=status), 1: Reply(b"", status=status)}
     assert get(web, text_endpoint) == b'{"said": "yes"}'
     assert len(text_endpoint.asked) == 3
     assert len(waits) == 2
 
 
-def test_429_waits_as_long_as_the_server_says(
-    web: Web, text_endpoint: Any, reply: Any, waits: list[float]
-) -> None:
-    text_endpoint.instead = {0: reply(b"", status=429, headers={"Retry-After": "17"})}
+def test_429_waits_as_long_as_the_server_says(web: Web, text_endpoint: Any, waits: list[float]) -> None:
+    text_endpoint.instead = {0: Reply(b"", status=429, headers={"Retry-After": "17"})}
     get(web, text_endpoint)
     assert waits == [17.0]
 
 
 def test_the_server_may_give_a_date_by_its_own_clock(
-    web: Web, text_endpoint: Any, reply: Any, waits: list[float]
+    web: Web, text_endpoint: Any, waits: list[float]
 ) -> None:
     headers = {"Retry-After": "Wed, 25 Nov 2026 10:00:40 GMT", "Date": "Wed, 25 Nov 2026 10:00:00 GMT"}
-    text_endpoint.instead = {0: reply(b"", status=503, headers=headers)}
+    text_endpoint.instead = {0: Reply(b"", status=503, headers=headers)}
     get(web, text_endpoint)
     assert waits == [40.0]
 
 
-def test_who_asks_for_too_long_a_wait_is_left_alone(
-    web: Web, text_endpoint: Any, reply: Any, waits: list[float]
-) -> None:
-    text_endpoint.instead = {0: reply(b"", status=429, headers={"Retry-After": "3600"})}
+def test_who_asks_for_too_long_a_wait_is_left_alone(web: Web, text_endpoint: Any, waits: list[float]) -> None:
+    text_endpoint.instead = {0: Reply(b"", status=429, headers={"Retry-After": "3600"})}
     with pytest.raises(ResourceError, match="429 Too Many Requests, and to wait 3600 s; run it again later"):
         get(web, text_endpoint)
     assert waits == []
@@ -63,16 +58,16 @@ def test_a_dropped_connection_is_asked_again(web: Web, text_endpoint: Any) -> No
     assert get(web, text_endpoint) == b'{"said": "yes"}'
 
 
-def test_an_answer_that_stops_before_its_end_is_asked_again(web: Web, text_endpoint: Any, reply: Any) -> None:
-    text_endpoint.instead = {0: reply(b'{"said": "yes"}', cut=5)}
+def test_an_answer_that_stops_before_its_end_is_asked_again(web: Web, text_endpoint: Any) -> None:
+    text_endpoint.instead = {0: Reply(b'{"said": "yes"}', cut=5)}
     assert get(web, text_endpoint) == b'{"said": "yes"}'
     assert len(text_endpoint.asked) == 2
 
 
 def test_waits_double_and_differ_by_chance_but_not_from_run_to_run(
-    web: Web, text_endpoint: Any, reply: Any, waits: list[float]
+    web: Web, text_endpoint: Any, waits: list[float]
 ) -> None:
-    text_endpoint.instead = {n: reply(b"", status=503) for n in range(2 * TRIES)}
+    text_endpoint.instead = {n: Reply(b"", status=503) for n in range(2 * TRIES)}
     with pytest.raises(ResourceError, match=f"503 Service Unavailable, {TRIES} times; run it again later"):
         get(web, text_endpoint)
     assert len(text_endpoint.asked) == TRIES
@@ -95,10 +90,10 @@ def test_nobody_there_is_an_error_in_one_line(web: Web) -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404])
 def test_what_does_not_pass_is_an_error_at_once_with_the_servers_words(
-    web: Web, text_endpoint: Any, reply: Any, status: int
+    web: Web, text_endpoint: Any, status: int
 ) -> None:
     text_endpoint.instead = {
-        0: reply(b"no such\n thing", status=status, headers={"Location": "http://127.0.0.1:9/"})
+        0: Reply(b"no such\n thing", status=status, headers={"Location": "http://127.0.0.1:9/"})
     }
     with pytest.raises(ResourceError, match=f"{status} .*: no such thing$"):
         get(web, text_endpoint)
@@ -109,3 +104,11 @@ def test_an_answer_over_the_limit_is_refused(web: Web, text_endpoint: Any) -> No
     assert len(web.get(text_endpoint.url, {}, {}, 15)) == 15
     with pytest.raises(ResourceError, match="over the limit of 14 bytes"):
         web.get(text_endpoint.url, {}, {}, 14)
+
+
+def test_without_httpx_the_command_that_brings_it(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradewind.run.market.live.web.find_spec", lambda name: None)
+    with pytest.raises(
+        MissingExtra, match=r"httpx is not installed; install it with: pip install 'tradewind\[azure\]'"
+    ):
+        web.get("http://127.0.0.1:9/", {}, {}, 1000)

@@ -1,8 +1,8 @@
 """AWS: the price list of a region as the bulk files have it, and the history of spot prices.
 
-The list knows machines (products, by SKU) and, apart, what they cost on which terms. Of the machines only those
-of Linux on shared tenancy are of interest: the same type stands there some twenty times, with other systems, paid
-software, dedicated tenancy, and as capacity that is reserved, unused, or sold in blocks.
+The list knows machines (products, by SKU) and, apart, what they cost on which terms. Of the machines only
+those of Linux on shared tenancy are of interest: the same type stands there some twenty times, with other
+systems, paid software, dedicated tenancy, and as capacity that is reserved, unused, or sold in blocks.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def price_list(day: str) -> Origin:
             "commit_1y": "Reserved, 1yr, standard",
             "commit_3y": "Reserved, 3yr, standard",
         },
-        read_as="US dollars an hour; a reservation is its hourly rate and its upfront fee over the hours of its term",
+        read_as="US dollars an hour; a reservation is its hourly rate, and its fee over the hours of its term",
     )
 
 
@@ -166,8 +166,8 @@ _UPFRONT: Final = {
 def read_region(answer: bytes, day: str) -> Read:
     """On-demand and reserved prices of a region. Errors: CodecError.
 
-    A commitment is the standard reservation with nothing paid upfront, or, where that is not offered, with the
-    least upfront; `terms` says which.
+    A commitment is the standard reservation with nothing paid upfront, or, where that is not offered, with
+    the least upfront; `terms` says which.
     """
     listed = decoded(answer, _PriceList, _LIST)
     bounded(len(listed.products), _LIST)
@@ -188,7 +188,7 @@ def read_region(answer: bytes, day: str) -> Read:
 
 
 def _machines(products: Mapping[str, _Product], left_out: Counter[str]) -> dict[str, tuple[str, str]]:
-    """SKU -> region and type, of the machines that are of interest. Errors: CodecError when a field is gone."""
+    """SKU -> region and type, of the machines of interest. Errors: CodecError when a field is gone."""
     every = {
         sku: product.attributes for sku, product in products.items() if product.product_family in _MACHINES
     }

@@ -39,7 +39,7 @@ def retail_prices(day: str) -> Origin:
             "commit_1y": "type Reservation, reservationTerm 1 Year",
             "commit_3y": "type Reservation, reservationTerm 3 Years",
         },
-        read_as="US dollars an hour for Linux; a reservation is the total of its term over the hours of the term",
+        read_as="US dollars an hour for Linux; a reservation is its total over the hours of its term",
     )
 
 
@@ -90,10 +90,10 @@ _PLANNED: Final = Words(terms="savings plan")
 def read(pages: Iterable[Page], day: str) -> Read:
     """On-demand, spot and committed prices.
 
-    The figure of a reservation is the total of its term, although its unit is said to be an hour. Should it come
-    by the hour after all, it is below the on-demand price of the same machine, which no total of a year is: the
-    on-demand price decides, and without one the figure is caught. A savings plan is used for a term for which no
-    reservation is quoted.
+    The figure of a reservation is the total of its term, although its unit is said to be an hour. Should it
+    come by the hour after all, it is below the on-demand price of the same machine, which no total of a year
+    is: the on-demand price decides, and without one the figure is caught. A savings plan is used for a term
+    for which no reservation is quoted.
     """
     left_out: Counter[str] = Counter()
     used: list[PriceRow] = []

@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 __all__ = ["believable"]
 
 LEAST_SHARE: Final = 0.5
-"""Of yesterday's machine types: a cloud retires a family now and then, never half of its machines in a day."""
+"""Of yesterday's machine types: a cloud retires a family now and then, never half of all in a day."""
 
 MOST_CHANGE: Final = 10.0
-"""Times yesterday's on-demand price, up or down. The largest true change seen in two years is a cut to 0.56."""
+"""Times yesterday's on-demand price, up or down. The largest true change in two years is a cut to 0.56."""
 
 
 def believable(fresh: Read, yesterday: Sequence[PriceRow]) -> str | None:
     """Why the fresh answer as a whole is not to be believed, in one line; None when it is.
 
-    `yesterday` are the prices that the answer should state anew. Not believed are an answer without prices, one
-    with fewer than half of yesterday's machine types, one in which a region or a purchase option is gone altogether
-    (its field has changed, most likely), and one with an on-demand price that is ten times yesterday's or a tenth.
+    `yesterday` are the prices that the answer should state anew. Not believed are an answer without prices,
+    one with fewer than half of yesterday's machine types, one in which a region or a purchase option is gone
+    altogether (its field has changed, most likely), and one with an on-demand price that is ten times
+    yesterday's or a tenth.
     """
     if not fresh.prices:
         return f"no price at all, yesterday {len(yesterday)}"

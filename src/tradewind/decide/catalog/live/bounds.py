@@ -29,7 +29,7 @@ MOST_USD_PER_HOUR: Final = 5_000.0
 
 
 def decoded(answer: bytes, form: type[T], what: str) -> T:
-    """The answer as `form`. Errors: CodecError that tells a cut-off answer from one whose form has changed."""
+    """The answer as `form`. Errors: CodecError, which tells what is cut off from a form that has changed."""
     try:
         return msgspec.json.decode(answer, type=form)
     except msgspec.ValidationError as error:
@@ -60,8 +60,8 @@ def number(text: str) -> float:
 def sifted(rows: Sequence[PriceRow], left_out: Counter[str], publisher: str) -> Read:
     """The rows that state one price in range for an offer, in their order.
 
-    A row that comes twice is dropped, as pages that shift while they are read bring it. Two prices for one offer
-    are caught both: which of them is the true one (a dedicated host's? another system's?) cannot be told.
+    A row that comes twice is dropped: pages that shift while they are read bring it. Two prices for one offer
+    are caught both: which is the true one, and which a dedicated host's, say, cannot be told.
     """
     caught: list[QuarantineRow] = []
     stated: defaultdict[tuple[object, ...], list[PriceRow]] = defaultdict(list)

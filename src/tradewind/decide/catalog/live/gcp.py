@@ -1,9 +1,10 @@
 """Google Cloud: SKUs of the Billing Catalog, and the machines whose prices are composed of them.
 
-The catalogue has no prices of machines. It has what a vCPU, a GiB of memory, a GPU, a TPU chip and a GiB of local
-disk of each family cost, and says which family and what thing only in the words of a description: "Spot Preemptible
-A3 Instance Core running in Americas". A machine's price is the sum of all its parts. If one of them has no price,
-there is no sum: a2-highgpu-1g without its GPU would stand here at a quarter of what it costs.
+The catalogue has no prices of machines. It has what a vCPU, a GiB of memory, a GPU, a TPU chip and a GiB of
+local disk of each family cost, and says which family and what thing only in the words of a description: "Spot
+Preemptible A3 Instance Core running in Americas". A machine's price is the sum of all its parts. If one of
+them has no price, there is no sum: a2-highgpu-1g without its GPU would stand here at a quarter of what it
+costs.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def billing_catalog(day: str) -> Origin:
             "commit_1y": "Commit1Yr",
             "commit_3y": "Commit3Yr",
         },
-        read_as="a machine is the sum of its vCPUs, memory, accelerators and local disk, at the prices in price_parts",
+        read_as="the sum of vCPUs, memory, accelerators and local disk, at the prices in price_parts",
     )
 
 
@@ -112,14 +113,17 @@ def page(answer: bytes) -> Page:
 class Parts:
     """What parts cost: (region, purchase option, part) -> US dollars per unit and hour.
 
-    Parts are called `N2 core`, `N2 memory`, `local disk`, by the name of an accelerator (`T4`), or `TPU-v5e chip`.
+    Parts are called `N2 core`, `N2 memory`, `local disk`, `T4` (any accelerator's name) or `TPU-v5e chip`.
     """
 
     usd_per_hour: Mapping[tuple[str, Purchase, str], float]
+    priced: Mapping[Purchase, frozenset[str]]
+    """The parts that have a price in some region, by purchase option."""
     caught: tuple[QuarantineRow, ...]
     left_out: Counter[str]
 
 
+_PURCHASES: Final[tuple[Purchase, ...]] = ("on_demand", "spot", "commit_1y", "commit_3y")
 _USAGE: Final[dict[str, Purchase]] = {
     "OnDemand": "on_demand",
     "Preemptible": "spot",
@@ -163,7 +167,7 @@ _ACCELERATORS: Final = {
     "rtx 6000 96gb": "RTX-PRO-6000-BSE",
     "a4 nvidia b200 (1 gpu slice)": "B200 slice",
 }
-"""The description without place and purchase -> part. The same H100 has another price in a3-megagpu machines."""
+"""The description without place and purchase -> part. In a3-megagpu the same H100 has another price."""
 
 _CHIPS: Final = re.compile(r"^tpu[ -]?v?(\d+[a-z]*)( accelerator.*)?$", re.IGNORECASE)
 _CHIPS_PER_DEVICE: Final = {"v2": 4.0, "v3": 4.0}
@@ -214,8 +218,13 @@ def read_parts(pages: Iterable[Page], day: str) -> Parts:
             reason = f"several prices for one part: {' and '.join(f'{usd:g}' for usd in prices)}"
             for usd, sku_id in prices.items():
                 caught.append(_caught(region, purchase, name, usd, reason, sku_id, day))
+    found = {key: next(iter(prices)) for key, prices in stated.items() if len(prices) == 1}
     return Parts(
-        usd_per_hour={key: next(iter(prices)) for key, prices in stated.items() if len(prices) == 1},
+        usd_per_hour=found,
+        priced={
+            purchase: frozenset(part for _, option, part in stated if option == purchase)
+            for purchase in _PURCHASES
+        },
         caught=tuple(caught),
         left_out=left_out,
     )
@@ -321,7 +330,7 @@ class Shape:
 
 
 def shapes(instances: Iterable[InstanceRow], specs: Iterable[SpecRow]) -> dict[str, Shape]:
-    """Google's machine types by name, from the lists of shapes and, where those say nothing, specifications."""
+    """Google's machine types by name, from lists of shapes and, where those say nothing, specifications."""
     sheets = {spec.instance_type: spec for spec in specs if spec.cloud == "gcp"}
     found: dict[str, Shape] = {}
     for row in instances:
@@ -349,6 +358,8 @@ def _disk_gib(size_bytes: float | None) -> float | None:
     return size_bytes / 1e9 if size_bytes and size_bytes % 375e9 == 0.0 else _gib(size_bytes)
 
 
+_UNLIKE: Final = re.compile(r"m2-.*|(.*-)?custom(-.*)?")
+"""M2 is M1 and a premium, custom shapes have a surcharge; the SKUs of neither are summed here."""
 _WITH_ACCELERATOR: Final = re.compile(r"(a\d|g\d|ct\d|tpu\d|v\d).*")
 _WITH_DISK: Final = re.compile(r".*lssd.*|a3-.*|a2-ultragpu-.*|z3-.*")
 _DISKLESS: Final = re.compile(r".*-nolssd.*")
@@ -357,6 +368,10 @@ _DISKLESS: Final = re.compile(r".*-nolssd.*")
 def _recipe(shape: Shape) -> list[tuple[str, float, str]] | str:
     """Part, quantity and unit of all that a machine is composed of; or what is missing to know it."""
     host = shape.instance_type.partition("+")[0]
+    if shares_cpu("gcp", host, ""):
+        return "which share of a core it has"
+    if _UNLIKE.fullmatch(host):
+        return "what it costs over the family that its SKUs name"
     if shape.accelerator is None and (host != shape.instance_type or _WITH_ACCELERATOR.fullmatch(host)):
         return "which accelerator it has"
     if shape.accelerator is not None and shape.accelerator.startswith("TPU-"):
@@ -364,8 +379,6 @@ def _recipe(shape: Shape) -> list[tuple[str, float, str]] | str:
     if shape.accelerator == "B200":
         # The SKU of a slice covers its share of the whole machine.
         return [("B200 slice", shape.accelerator_count, "accelerator")]
-    if shares_cpu("gcp", host, ""):
-        return "which share of a core it has"
     if shape.vcpus is None or shape.memory_gib is None:
         return "its vCPUs and memory"
     if _WITH_DISK.fullmatch(host) and not _DISKLESS.fullmatch(host) and not shape.local_disk_gib:
@@ -391,7 +404,6 @@ _OWN_DISKS: Final = ("C4", "C4A", "C4D")
 """Families whose local disk has a price of its own."""
 
 _COMMITTED: Final = Words(terms="committed use of resources, paid by the month")
-_PURCHASES: Final[tuple[Purchase, ...]] = ("on_demand", "spot", "commit_1y", "commit_3y")
 
 
 def compose(
@@ -400,7 +412,7 @@ def compose(
     """The price of every machine that is offered and all of whose parts have a price, with these parts.
 
     `offered` are pairs of region and type, because SKUs price machines also where they are not offered. What
-    cannot be composed is counted by what is missing; a purchase option that has none of the parts is not missed.
+    cannot be composed is counted by what is missing, unless a purchase option has none of its parts.
     """
     rows: list[PriceRow] = []
     used: dict[tuple[str, str, str], list[PartRow]] = {}
@@ -459,11 +471,16 @@ def _sum(
 def untold(parts: Parts, shaped: Mapping[str, Shape], row: PriceRow) -> bool:
     """Whether the SKUs cannot say what a machine costs, so that an older price is all that is known.
 
-    So it is where a part is missing beside others that have a price, where it is not known what the machine is
-    composed of, and with TPUs, of which the catalogue does not list every price.
+    So it is where it is not known what the machine is composed of; where some of its parts have a price here
+    and others have none; where its parts have a price in no region, so that their SKUs may go by new words;
+    and with TPUs, of which the catalogue does not list every price. Parts that are priced, only not here, are
+    not sold here.
     """
     recipe = _recipe(shaped[row.instance_type]) if row.instance_type in shaped else "its shape"
     if isinstance(recipe, str):
         return True
-    known = [(row.region, row.purchase, part) in parts.usd_per_hour for part, _, _ in recipe]
-    return not all(known) and (any(known) or recipe[0][0].startswith("TPU-"))
+    priced = parts.priced[row.purchase]
+    here = [(row.region, row.purchase, part) in parts.usd_per_hour for part, _, _ in recipe]
+    elsewhere = any(part in priced for part, _, _ in recipe)
+    # An option without any price at all is no lack of a part: that answer is not to be believed.
+    return not all(here) and (any(here) or bool(priced and not elsewhere) or recipe[0][0].startswith("TPU-"))

@@ -1,8 +1,8 @@
-"""Where fresh prices come from: one adapter a cloud, which asks its price interface and keeps what it answers.
+"""Where fresh prices come from: one adapter a cloud, which asks its price interface.
 
-In: the tables of the current catalogue (which regions and machines there are) and `Answers`, through which all
-asking goes. Out: what was gathered, as a `Read`, and which of yesterday's prices it says nothing about. A further
-cloud is a file with a `PriceSource` and a line in `SOURCES`.
+In: the tables of the current catalogue (which regions and machines there are) and `Answers`, through which
+all asking goes. Out: what was gathered, as a `Read`, and which of yesterday's prices it says nothing about. A
+further cloud is a file with a `PriceSource` and a line in `SOURCES`.
 """
 
 from __future__ import annotations

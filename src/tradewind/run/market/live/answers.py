@@ -33,8 +33,8 @@ _NOTHING: Final[Mapping[str, str]] = {}
 class Answers:
     """The answers of one cloud on one day, in a folder of their own.
 
-    Each is kept, compressed, under the hash of its bytes; `index.json` says what was asked for it. Only what could
-    be read is kept, so a broken answer is asked for again. `asked` and `reused` count.
+    Each is kept, compressed, under the hash of its bytes; `index.json` says what was asked for it. Only what
+    could be read is kept, so a broken answer is asked for again. `asked` and `reused` count.
     """
 
     def __init__(self, folder: Path, day: str, web: Web, tell: Callable[[str], None]) -> None:
@@ -84,7 +84,7 @@ class Answers:
         return read
 
     def follow(self, ask: Callable[[str], tuple[T, str]], what: str) -> list[T]:
-        """All pages: `ask` gives the page behind a token ("" for the first) and the next token ("" at the end).
+        """All pages: `ask` gives the page behind a token ("" at first) and the next token ("" at the end).
 
         Errors: CodecError when a page leads back to an earlier one, or there is no end to them.
         """
@@ -107,7 +107,7 @@ class Answers:
         return hashlib.sha256("".join(sorted(self._index.values())).encode()).hexdigest()
 
     def forget(self) -> None:
-        """Asks for everything again next time; what was answered stays in the folder, with its index set aside."""
+        """Asks for everything again next time; what was answered stays, with its index set aside."""
         with atomic.refusing(self._folder):
             if (self._folder / INDEX).exists():
                 (self._folder / INDEX).replace(self._folder / f"refused-{INDEX}")

@@ -1,4 +1,4 @@
-"""Google's Cloud Billing Catalog, which needs an API key: SKUs of Compute Engine and of TPUs, page after page."""
+"""Google's Cloud Billing Catalog, which needs an API key: SKUs of Compute Engine and of TPUs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _PAGE_SIZE: Final = "5000"
 class GcpPrices:
     """The prices of Google Cloud: of the machines that the catalogue has, composed of what their parts cost.
 
-    `api_key` is one of any project with the Cloud Billing API; `regions`: only these; without any, all that the
-    catalogue has.
+    `api_key` is one of any project with the Cloud Billing API; `regions`: only these; without any, all that
+    the catalogue has.
     """
 
     url: str = "https://cloudbilling.googleapis.com"
@@ -36,7 +36,7 @@ class GcpPrices:
     regions: tuple[str, ...] = ()
 
     def gather(self, answers: Answers, tables: Mapping[str, Sequence[Noun]]) -> Gathered:
-        """On-demand, spot and committed prices. Errors: InputError without a key, ResourceError, CodecError."""
+        """On-demand, spot and committed prices. Errors: InputError (no key), ResourceError, CodecError."""
         if not self.api_key:
             raise InputError(
                 "Cloud Billing Catalog: no API key; make one in any project with the Cloud Billing API"

@@ -18,7 +18,7 @@ __all__ = ["Web"]
 
 TRIES: Final = 6
 FIRST_WAIT_S: Final = 1.0
-"""Doubled after each try, and then shortened by chance to half at least, so that clients do not ask in step."""
+"""Doubled after each try, and shortened by chance to half at least, so that clients do not ask in step."""
 LONGEST_WAIT_S: Final = 300.0
 TIMEOUT_S: Final = 60.0
 _PASSES: Final = (408, 425, 429, 500, 502, 503, 504)
@@ -36,7 +36,7 @@ class Web:
     def get(self, url: str, params: Mapping[str, str], headers: Mapping[str, str], limit_bytes: int) -> bytes:
         """The whole answer.
 
-        Errors: MissingExtra; ResourceError when it is refused for good, cannot be had in six tries, or is too large.
+        Errors: MissingExtra; ResourceError when it is refused for good, not to be had, or too large.
         """
         if find_spec("httpx") is None:
             raise MissingExtra("httpx", extra=self._extra)
@@ -76,7 +76,7 @@ def _body(response: httpx.Response, limit_bytes: int) -> bytes:
 
 
 def _retry_after_s(headers: httpx.Headers) -> float:
-    """The seconds that the server asks to wait, which it may give as a date by its own clock; 0 when it asks none."""
+    """The seconds that the server asks to wait, perhaps by a date of its own clock; 0 when it asks none."""
     stated = headers.get("Retry-After", "")
     if stated.isdigit():
         return float(stated)
