@@ -190,7 +190,9 @@ AWS_TYPES = {
         192,
         2048,
         GpuInfo={
-            "Gpus": [{"Count": 8, "Manufacturer": "NVIDIA", "Name": "H100", "MemoryInfo": {"SizeInMiB": 81920}}]
+            "Gpus": [
+                {"Count": 8, "Manufacturer": "NVIDIA", "Name": "H100", "MemoryInfo": {"SizeInMiB": 81920}}
+            ]
         },
     ),
 }
@@ -198,7 +200,9 @@ AWS_TYPES = {
 AWS_OFFERED = {
     "us-east-1": [{"InstanceType": name, "Location": "us-east-1"} for name in AWS_TYPES],
     "us-west-2": [{"InstanceType": name, "Location": "us-west-2"} for name in AWS_TYPES],
-    "eu-west-1": [{"InstanceType": name, "Location": "eu-west-1"} for name in AWS_TYPES if name != "g6.xlarge"],
+    "eu-west-1": [
+        {"InstanceType": name, "Location": "eu-west-1"} for name in AWS_TYPES if name != "g6.xlarge"
+    ],
 }
 
 DUMP: dict[str, Any] = {
@@ -268,7 +272,9 @@ VANTAGE = {
             "mswin": {"ondemand": "32.5"},
             "dedicated": {"ondemand": "29.3"},
         },
-        "us-gov-east-1": {"linux": {"ondemand": "32.012", "spot_avg": None, "pct_interrupt": None, "reserved": {}}},
+        "us-gov-east-1": {
+            "linux": {"ondemand": "32.012", "spot_avg": None, "pct_interrupt": None, "reserved": {}}
+        },
     },
 }
 

@@ -128,9 +128,9 @@ class Footprint(Noun, frozen=True, kw_only=True):
 
     shorthand: ClassVar[str] = "cloud"
     cloud: Cloud
-    region: Annotated[str | None, msgspec.Meta(description="such as eu-west-1; without it, any of the cloud")] = (
-        None
-    )
+    region: Annotated[
+        str | None, msgspec.Meta(description="such as eu-west-1; without it, any of the cloud")
+    ] = None
     switching_cost_usd: Usd = msgspec.field(default=0.0, name="switching_cost")
     months: Annotated[
         float, msgspec.Meta(gt=0.0, description="the months over which the switching cost is spread")

@@ -266,7 +266,8 @@ def test_linear_in_family_is_not_asked_of_burstable_machines(
 ) -> None:
     names = ("Standard_B2als_v2", "Standard_B4als_v2")
     instances = {
-        ("azure", name): make_instance("azure", name, vcpus) for name, vcpus in zip(names, (2, 4), strict=True)
+        ("azure", name): make_instance("azure", name, vcpus)
+        for name, vcpus in zip(names, (2, 4), strict=True)
     }
     prices = [
         make_price("eastus", name, cloud="azure", price_usd_per_hour=value)
@@ -343,7 +344,8 @@ def test_one_regional_ratio_in_family_is_not_asked_of_sums_of_parts(
         for name, value in zip(names, values, strict=True)
     ]
     instances = {
-        ("gcp", name): make_instance("gcp", name, 4, accelerator="L4", accelerator_count=1.0) for name in names
+        ("gcp", name): make_instance("gcp", name, 4, accelerator="L4", accelerator_count=1.0)
+        for name in names
     }
     facts = make_facts(*prices, instances=instances, accelerators={"L4": make_accelerator("L4", 24.0)})
     assert not [name for name, _, _ in caught(facts) if name == "one_regional_ratio_in_family"]

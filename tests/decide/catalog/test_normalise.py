@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from price_lists import price_lists
 
+from price_lists import price_lists
 from tradewind.decide.catalog import FACT_FILES, Normalised, normalise
 from tradewind.decide.catalog.rows import PartRow, PriceRow, QuarantineRow, SourceRow
 from tradewind.domain.errors import InputError
@@ -15,7 +15,12 @@ TODAY = "2026-11-23"
 FACTS: dict[str, list[dict[str, str]]] = {
     **{name: [] for name in FACT_FILES},
     "retired.csv": [
-        {"cloud": "azure", "instance_type": "Standard_A[0-9]", "retired_on": "2024-08-31", "source": "a notice"}
+        {
+            "cloud": "azure",
+            "instance_type": "Standard_A[0-9]",
+            "retired_on": "2024-08-31",
+            "source": "a notice",
+        }
     ],
     "gcp_gpu_prices.csv": [
         {
@@ -72,13 +77,19 @@ def caught(found: Normalised) -> dict[tuple[str, str], str]:
 def test_every_stated_price_is_used_or_in_quarantine_or_counted(found: Normalised) -> None:
     """Nothing is lost silently: so many prices are stated, so many rows there are."""
     lists = price_lists()
-    azure = sum(len(machines) for machines in lists["raw/azure_ondemand_2026-06-18_karpenter-azure.json"].values())
+    azure = sum(
+        len(machines) for machines in lists["raw/azure_ondemand_2026-06-18_karpenter-azure.json"].values()
+    )
     rows: list[Any] = [*found.tables["offers"], *found.tables["quarantine"]]
-    stated = Counter((row.cloud, row.purchase) for row in rows if getattr(row, "of_table", "offers") == "offers")
+    stated = Counter(
+        (row.cloud, row.purchase) for row in rows if getattr(row, "of_table", "offers") == "offers"
+    )
     assert stated["azure", "on_demand"] == azure
 
 
-def test_dedicated_tenancy_in_the_newer_list_gives_way_to_the_true_price_in_an_older(found: Normalised) -> None:
+def test_dedicated_tenancy_in_the_newer_list_gives_way_to_the_true_price_in_an_older(
+    found: Normalised,
+) -> None:
     """Two of the lists of bare-metal machines carried the dedicated price: 6 to 10 % over."""
     metal = prices(found)["aws/us-east-1/c7g.metal/on_demand"]
     assert (metal.price_usd_per_hour, metal.source) == (2.32, "LeanerCloud/ec2-instances-info (2025-05-28)")
@@ -150,7 +161,10 @@ def test_a_spot_price_that_repeats_the_on_demand_price_is_none(found: Normalised
 def test_commitments_keep_their_terms_and_are_hourly(found: Normalised) -> None:
     rows = prices(found)
     reserved = rows["aws/us-east-1/c7g.xlarge/commit_1y"]
-    assert (reserved.price_usd_per_hour, reserved.terms) == (0.0913, "standard reserved instance, all upfront")
+    assert (reserved.price_usd_per_hour, reserved.terms) == (
+        0.0913,
+        "standard reserved instance, all upfront",
+    )
     committed = rows["gcp/europe-west4/g2-standard-4/commit_1y"]
     assert committed.price_usd_per_hour == 365.0 / 730.0
     assert (committed.stated_price_usd, committed.stated_unit) == (365.0, "month")
@@ -220,7 +234,9 @@ def test_tables_are_sorted_and_of_their_nouns(found: Normalised) -> None:
 
 
 def test_a_clock_before_every_price_says_so() -> None:
-    with pytest.raises(InputError, match=r"no price of \d+ can be used: .* after today, 2020-01-01; .* clock"):
+    with pytest.raises(
+        InputError, match=r"no price of \d+ can be used: .* after today, 2020-01-01; .* clock"
+    ):
         made(today="2020-01-01")
 
 

@@ -17,7 +17,9 @@ GIB = 2.0**30
 
 
 def region(cloud: str, name: str, group: str, *laws: str, machine_types: int = 1) -> Region:
-    return Region(cloud=cloud, name=name, place=None, group=group, jurisdictions=laws, machine_types=machine_types)
+    return Region(
+        cloud=cloud, name=name, place=None, group=group, jurisdictions=laws, machine_types=machine_types
+    )
 
 
 PLACES = [
@@ -211,7 +213,9 @@ def test_accelerators_are_found_by_the_names_that_people_use(catalog: Catalog) -
     for asked in ("H100", "h100-sxm"):
         assert keys(offers(goal(accelerator=(asked,)), catalog, TODAY)) == ["aws/us-east-1/p5/on_demand"]
     assert keys(offers(goal(accelerator=("v5e",)), catalog, TODAY)) == ["gcp/us-central1/tpu/on_demand"]
-    with pytest.raises(InputError, match="accelerator: 'H10' is in no machine of the catalogue; the nearest are"):
+    with pytest.raises(
+        InputError, match="accelerator: 'H10' is in no machine of the catalogue; the nearest are"
+    ):
         offers(goal(accelerator=("H10",)), catalog, TODAY)
     with pytest.raises(InputError, match="no machine with H100 in the goal's clouds and regions"):
         offers(goal(accelerator=("H100",), regions=("europe-*",)), catalog, TODAY)
@@ -237,7 +241,13 @@ def test_a_class_of_interruptions_becomes_a_rate(catalog: Catalog) -> None:
 
 def capability(cloud: str, word: str, supported: bool | None) -> CapabilityRow:
     return CapabilityRow(
-        cloud=cloud, service=f"{cloud} ML", capability=word, supported=supported, how=None, source="s", as_of=TODAY
+        cloud=cloud,
+        service=f"{cloud} ML",
+        capability=word,
+        supported=supported,
+        how=None,
+        source="s",
+        as_of=TODAY,
     )
 
 
@@ -268,13 +278,19 @@ def test_required_capabilities_leave_the_clouds_that_are_known_to_have_them(cata
     assert set(found["cloud"]) == {"aws"}
     by_key = {one.key: one for one in found}
     quoted = by_key["aws/us-east-1/m/on_demand"]
-    assert (quoted.managed_service, quoted.managed_ratio, quoted.managed_source) == ("aws ML", 1.25, "a price list")
+    assert (quoted.managed_service, quoted.managed_ratio, quoted.managed_source) == (
+        "aws ML",
+        1.25,
+        "a price list",
+    )
     assumed = by_key["aws/us-east-1/p5/on_demand"]
     assert assumed.managed_source is None
     assert assumed.managed_ratio_low <= assumed.managed_ratio <= assumed.managed_ratio_high
     bare = offers(goal(), told, TODAY).offer(0)
     assert (bare.managed_service, bare.managed_ratio) == (None, None)
-    with pytest.raises(InputError, match=r"require: .*azure ML no source tells of explainability; gcp ML lacks"):
+    with pytest.raises(
+        InputError, match=r"require: .*azure ML no source tells of explainability; gcp ML lacks"
+    ):
         offers(goal(require=("explainability",), clouds=("azure", "gcp")), told, TODAY)
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,19 +10,12 @@ from hypothesis import strategies as st
 import tradewind.files
 from tradewind.decide.catalog.sheets import (
     ACCELERATOR_COLUMNS,
-    CARBON_COLUMNS,
     SPEC_COLUMNS,
     SURCHARGE_COLUMNS,
     read_accelerators,
-    read_regions,
     read_specs,
     read_surcharges,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tradewind.decide.catalog.rows import PriceRow
 
 
 def spec(**changes: str) -> dict[str, str]:
@@ -156,44 +148,6 @@ def test_every_hand_kept_accelerator_can_be_read() -> None:
     assert caught == []
     assert [row.name for row in found] == sorted(row["name"] for row in rows)
     assert all(row.source for row in found)
-
-
-def carbon(**changes: str) -> dict[str, str]:
-    stated = {
-        "provider": "aws",
-        "region": "eu-west-1",
-        "grid_gco2e_per_kwh": "316.0",
-        "location": "Ireland",
-        "year": "2021-22",
-        "source": "a list",
-    }
-    return {**dict.fromkeys(CARBON_COLUMNS, ""), **stated, **changes}
-
-
-def test_regions_have_a_place_a_group_and_the_number_of_types(make_price: Callable[..., PriceRow]) -> None:
-    prices = [make_price("eu-west-1"), make_price("eu-west-1", purchase="spot"), make_price("eu-south-2")]
-    found, caught = read_regions([carbon(), carbon(region="sa-east-1", carbon_free_share="0.9")], prices)
-    assert caught == []
-    assert [(row.region, row.place_group, row.grid_gco2e_per_kwh, row.machine_types) for row in found] == [
-        ("eu-south-2", "europe", None, 1),
-        ("eu-west-1", "europe", 316.0, 1),
-        ("sa-east-1", "southamerica", 316.0, 0),
-    ]
-
-
-def test_impossible_carbon_is_caught_and_its_region_keeps_its_prices(
-    make_price: Callable[..., PriceRow],
-) -> None:
-    for wrong in (
-        carbon(grid_gco2e_per_kwh="-1"),
-        carbon(grid_gco2e_per_kwh="90000"),
-        carbon(grid_gco2e_per_kwh=""),
-        carbon(carbon_free_share="87"),
-        carbon(year="?"),
-    ):
-        (region,), (caught,) = read_regions([wrong], [make_price("eu-west-1")])
-        assert caught.invariant == "carbon_is_plausible"
-        assert region.grid_gco2e_per_kwh is None
 
 
 def surcharge(**changes: str) -> dict[str, str]:

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from price_lists import publish
 
+from price_lists import publish
 from tradewind.run.market import build
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tradewind.decide.catalog.reading import Read
-    from tradewind.domain.noun import Cloud, Noun
+    from tradewind.domain.noun import Cloud, Noun, Purchase
 
 __all__ = ["refreshed"]
 
@@ -80,7 +80,7 @@ def refreshed(tables: Mapping[str, Sequence[Noun]], fresh: Mapping[Cloud, Read],
 
 
 def _parts(
-    old: Sequence[Any], fresh: Mapping[Cloud, Read], covered: set[tuple[Cloud, str, str]]
+    old: Sequence[Any], fresh: Mapping[Cloud, Read], covered: set[tuple[Cloud, str, Purchase]]
 ) -> list[Any]:
     stays = [row for row in old if (row.cloud, row.region, row.purchase) not in covered]
     found = [*stays, *(part for read in fresh.values() for part in read.parts)]

@@ -62,7 +62,7 @@ def _storage_key(part: CostPart, goal: Goal, prices: Sequence[StoragePrice]) -> 
     near = min(
         found, key=lambda price: (price.cloud != data.cloud, price.region != data.region, price.region)
     )
-    return f"storage/{near.cloud}/{near.region}/{near.service}/{near.tier}"
+    return f"storage/{near.cloud}/{near.region}/{near.service}/{near.tier}/storage"
 
 
 def _transfer_key(

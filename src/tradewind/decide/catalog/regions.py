@@ -40,8 +40,12 @@ def read_regions(
     Caught: impossible figures, a region twice. A region of which no list states the place keeps null there.
     """
     types: defaultdict[tuple[Cloud, str], set[str]] = defaultdict(set)
+    newest: dict[tuple[Cloud, str], PriceRow] = {}
     for price in prices:
-        types[(price.cloud, price.region)].add(price.instance_type)
+        key = (price.cloud, price.region)
+        types[key].add(price.instance_type)
+        if key not in newest or price.as_of > newest[key].as_of:
+            newest[key] = price
     stated, caught = read_region_places(places)
     clean: dict[tuple[Cloud, str], Row] = {}
     for row in sorted(carbon, key=lambda row: (row["provider"], row["region"])):
@@ -52,16 +56,21 @@ def read_regions(
         else:
             clean[key] = row
     return [
-        _region(key, stated.get(key), clean.get(key), len(types[key]))
+        _region(key, stated.get(key), clean.get(key), newest.get(key), len(types[key]))
         for key in sorted({*types, *stated, *clean})
     ], caught
 
 
 def _region(
-    key: tuple[Cloud, str], place: RegionPlace | None, carbon: Row | None, machine_types: int
+    key: tuple[Cloud, str],
+    place: RegionPlace | None,
+    carbon: Row | None,
+    price: PriceRow | None,
+    machine_types: int,
 ) -> RegionRow:
     measured = read_as_of(carbon["year"]) if carbon else None
     sources = ([place.source] if place else []) + ([carbon["source"]] if carbon else [])
+    told = place or price
     return RegionRow(
         cloud=key[0],
         region=key[1],
@@ -72,9 +81,9 @@ def _region(
         grid_gco2e_per_kwh=number(carbon, "grid_gco2e_per_kwh") if carbon else None,
         carbon_free_share=number(carbon, "carbon_free_share") if carbon else None,
         machine_types=machine_types,
-        source="; ".join(sources),
-        as_of=measured.day if measured else place.as_of if place else "",
-        as_of_precision=measured.precision if measured else "day" if place else "",
+        source="; ".join(sources) or (price.source if price else ""),
+        as_of=measured.day if measured else told.as_of if told else "",
+        as_of_precision=measured.precision if measured else "day",
     )
 
 

@@ -117,7 +117,7 @@ def _in_places(goal: Goal, catalog: Catalog, managed: dict[Cloud, Managed]) -> n
     if not allowed.any():
         raise InputError(
             f"require: {', '.join(goal.require)}: no managed service in the goal's clouds and regions is known to "
-            'have all of it; tradewind catalog sql "select * from capabilities" says which has what'
+            "have all of it; the table capabilities says which has what"
         )
     return np.asarray(allowed[catalog.place])
 
@@ -167,7 +167,7 @@ def _of_machines(goal: Goal, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
                 f"memory: no machine in the goal's clouds and regions has {goal.memory_bytes / 2**30:.0f} GiB; "
                 f"the largest has {most / 2**30:.0f} GiB"
             )
-    return here
+    return np.asarray(here)
 
 
 def is_accelerator(asked: str, name: str) -> bool:
@@ -196,7 +196,7 @@ def _under_purchase(goal: Goal, catalog: Catalog, rows: np.ndarray) -> np.ndarra
         wanted &= ~forbidden
         if not wanted.any():
             raise InputError("overlay: it forbids every offer that the goal allows; allow some of them")
-    return wanted
+    return np.asarray(wanted)
 
 
 def _offers(catalog: Catalog, rows: np.ndarray, managed: dict[Cloud, Managed], today: str) -> Offers:

@@ -26,7 +26,7 @@ def cloud_named(name: str) -> Cloud:
     """The cloud of this name. Errors: ValueError for a name that is none, a mistake in our own tables."""
     if name not in CLOUDS:
         raise ValueError(f"{name!r} is none of {', '.join(CLOUDS)}")
-    return cast("Cloud", name)
+    return name
 
 
 def number(row: Row, column: str) -> float | None:

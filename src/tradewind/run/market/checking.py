@@ -125,7 +125,9 @@ def _whole(path: Path, sha256: str) -> None:
     except OSError:
         raise InputError(f"{path}: is missing; {_REPAIR}") from None
     if found != sha256:
-        raise InputError(f"{path}: is damaged, its SHA-256 is {found[:12]}... and not {sha256[:12]}...; {_REPAIR}")
+        raise InputError(
+            f"{path}: is damaged, its SHA-256 is {found[:12]}... and not {sha256[:12]}...; {_REPAIR}"
+        )
 
 
 _REPAIR: Final = "install the package again, or run: tradewind catalog refresh"

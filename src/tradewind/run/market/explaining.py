@@ -42,7 +42,8 @@ def explain(keys: Sequence[str], today: str, folder: Path | None = None) -> tupl
     """Where prices come from, step by step: of every price that a key names, used or in quarantine.
 
     A key is cloud/region/machine type/purchase option[@zone] (without the option: every one),
-    storage/cloud/region/service/class, transfer/cloud/region/kind[/to], or surcharge/cloud/service/machine type.
+    storage/cloud/region/service/class[/item], transfer/cloud/region/kind[/to], or
+    surcharge/cloud/service/machine type.
 
     Errors: InputError for a key that names no price, with what is nearest.
     """
@@ -203,7 +204,7 @@ def _pieces(key: str) -> tuple[str, str, str, str | None, str | None] | None:
 _STORED: Final = """
 SELECT * FROM storage
 WHERE cloud = $cloud AND region = $region AND ($service IS NULL OR lower(service) = lower($service))
-    AND ($tier IS NULL OR lower(tier) = lower($tier))
+    AND ($tier IS NULL OR lower(tier) = lower($tier)) AND ($item IS NULL OR item = $item)
 ORDER BY service, tier, item <> 'storage', detail <> '', item, detail, from_gb
 """
 _MOVED: Final = """
@@ -226,8 +227,9 @@ ORDER BY item, purchase, reason
 def _explained_storage(
     rest: str, sources: dict[str, SourceRow], today: str, folder: Path | None, *, quarantined: bool
 ) -> list[Explanation]:
-    cloud, region, service, tier = _words(rest, 4)
-    rows = nouns(StorageRow, _STORED, folder, cloud=cloud, region=region, service=service, tier=tier)
+    cloud, region, service, tier, item = _words(rest, 5)
+    asked = {"cloud": cloud, "region": region, "service": service, "tier": tier, "item": item}
+    rows = nouns(StorageRow, _STORED, folder, **asked)
     classes: dict[tuple[str, str], list[StorageRow]] = {}
     for row in rows:
         classes.setdefault((row.service, row.tier), []).append(row)

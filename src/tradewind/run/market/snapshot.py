@@ -128,9 +128,7 @@ def open_tables(folder: Path, names: Iterable[str] = tuple(TABLES)) -> tuple[Any
         _check(path, snapshot.files.get(table.file))
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
         quoted = str(path).replace("'", "''")
-        connection.execute(
-            f"CREATE VIEW {table.name} AS SELECT {columns} FROM read_parquet('{quoted}')"
-        )
+        connection.execute(f"CREATE VIEW {table.name} AS SELECT {columns} FROM read_parquet('{quoted}')")
     return connection, snapshot
 
 

@@ -210,7 +210,10 @@ class _ExplainCommand(TyperCommand):
                         "CLOUD/REGION/TYPE/PURCHASE[@ZONE]",
                         "a machine; without a purchase option every one of it",
                     ),
-                    ("storage/CLOUD/REGION/SERVICE/CLASS", "such as storage/aws/us-east-1/S3/Standard"),
+                    (
+                        "storage/CLOUD/REGION/SERVICE/CLASS[/ITEM]",
+                        "such as storage/aws/us-east-1/S3/Standard",
+                    ),
                     ("transfer/CLOUD/REGION/KIND[/TO]", "such as transfer/aws/us-east-1/internet"),
                     ("surcharge/CLOUD/SERVICE/TYPE", "such as surcharge/aws/SageMaker/g5.xlarge"),
                 ]

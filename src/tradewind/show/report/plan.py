@@ -67,7 +67,7 @@ def _takeaway(plan: Plan) -> Html:
 
 def _layout(plan: Plan) -> Html:
     choice, offer = plan.choice, plan.choice.offer
-    machine = [f"{offer.vcpus} vCPUs"]
+    machine = [words.counted(offer.vcpus, "vCPU", "vCPUs")]
     if offer.physical_cores is not None:
         machine.append(words.counted(offer.physical_cores, "core", "cores"))
     machine.append(words.given(offer.memory_bytes, "bytes"))

@@ -1,3 +1,4 @@
-"""One module a published list: its own words become rows, with who states them; nothing is judged here but
-what only that list gets wrong. Judging is for `invariants`.
+"""One module a published list: its own words become rows, with who states them.
+
+Nothing is judged here but what only that list gets wrong; the rest is for `invariants`.
 """

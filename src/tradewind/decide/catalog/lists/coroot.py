@@ -9,6 +9,7 @@ machine on demand) is the least one of its family in that region, and another si
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from tradewind.decide.catalog.lists.origin import Origin, price, quarantined
@@ -16,8 +17,6 @@ from tradewind.decide.catalog.machines import family_of
 from tradewind.decide.catalog.reading import Read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tradewind.decide.catalog.rows import PriceRow, QuarantineRow
 
 __all__ = ["DUMP", "read_aws", "read_azure"]
@@ -36,7 +35,8 @@ DUMP: Final = Origin(
 )
 
 Prices = dict[str, float]
-Dump = "Mapping[str, Mapping[str, Mapping[str, float]]]"
+Dump = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Region -> machine type -> "on_demand" and "spot"."""
 
 _AGREE: Final = 1.004
 """Ratios of true prices agree within their rounding; a dedicated price is 3 to 12 % higher."""
