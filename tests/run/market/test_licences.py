@@ -19,6 +19,6 @@ def test_the_notice_lists_publishers_with_licence_and_rows() -> None:
         "2026-01-01-abc", {"offers.parquet": {"Cyclenerd a": 3, "Cyclenerd b|c": 4}, "x.parquet": {"y": 1}}
     )
     assert "# Catalogue 2026-01-01-abc" in text
-    assert "| Cyclenerd | Apache-2.0 | prices and shapes of Google Cloud | 7 |" in text
+    assert "| Cyclenerd | Apache-2.0 | prices, shapes and places of Google Cloud's machines | 7 |" in text
     assert "| offers.parquet | Cyclenerd b/c | 4 |" in text
     assert "gpuhunt" not in text

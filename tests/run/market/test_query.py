@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tradewind.domain.errors import InputError
-from tradewind.run.market import TABLES, sql
+from tradewind.run.market import TABLES, VIEWS, sql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_rows_and_the_names_of_their_columns(snapshot: Path) -> None:
     answer = sql("SELECT cloud, count(*) AS prices FROM offers GROUP BY cloud ORDER BY cloud", snapshot)
     assert answer.columns == ("cloud", "prices")
-    assert list(answer) == [("aws", 3), ("azure", 2), ("gcp", 4)]
+    assert [cloud for cloud, _ in answer] == ["aws", "azure", "gcp"]
     assert len(answer) == 3
 
 
@@ -22,6 +22,16 @@ def test_every_table_can_be_described(snapshot: Path) -> None:
     for name, table in TABLES.items():
         described = [(row[0], row[1]) for row in sql(f"DESCRIBE {name}", snapshot)]
         assert described == [(column.name, column.sql_type) for column in table.columns]
+
+
+def test_every_view_gives_rows_and_joins_what_it_says(snapshot: Path) -> None:
+    for name in VIEWS:
+        assert len(sql(f"SELECT * FROM {name}", snapshot)) > 0, name
+    answer = sql("SELECT vcpus, cpu_model, accelerator FROM instances WHERE instance_type = $name", snapshot, name="g6.xlarge")
+    assert answer.rows == ((4, None, "L4"),)
+    attached = sql("SELECT physical_cores, accelerator FROM instances WHERE instance_type = 'n1-standard-4+t4x1'", snapshot)
+    assert attached.rows == ((2, "T4"),)
+    assert len(sql("SELECT * FROM unpriced WHERE instance_type = 'm4n-hypermem-16'", snapshot)) == 1
 
 
 def test_the_specifications_can_be_joined(snapshot: Path) -> None:
@@ -48,15 +58,16 @@ def test_the_specifications_can_be_joined(snapshot: Path) -> None:
     ],
 )
 def test_only_one_select_is_run(snapshot: Path, query: str) -> None:
-    with pytest.raises(InputError, match="write one SELECT; the tables are offers, instances, specs"):
+    with pytest.raises(InputError, match="write one SELECT; the tables are offers, price_parts,"):
         sql(query, snapshot)
 
 
 def test_files_cannot_be_reached(snapshot: Path) -> None:
     for reach in (
         "read_csv('/etc/hostname')",
-        f"read_parquet('{snapshot}/offers.parquet')",
+        "read_text('/etc/passwd')",
         "'/etc/hostname'",
+        f"read_text('{snapshot.parent}/published/accelerators.csv')",
     ):
         with pytest.raises(InputError):
             sql(f"SELECT * FROM {reach}", snapshot)

