@@ -197,6 +197,15 @@ def records_of(root):
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.json")}
 
 
+def test_a_plan_keeps_where_its_prices_come_from_and_the_report_links_it(ran_once):
+    folder = ran_once / "runs" / "small"
+    plan = nouns.read(folder / "plan.json", Plan)
+    for candidate in (plan.choice, *plan.pareto):
+        assert plan.explanations[candidate.offer.key][-1].startswith("confidence ")
+    assert plan.explanations["egress_internet"][0].startswith("price: transfer/")
+    assert "Where these prices come from" in (folder / "report.html").read_text()
+
+
 def test_a_run_without_changes_loads_no_network_library(ran_once):
     script = (
         "import sys\nfrom tradewind.show.cli import main\n"

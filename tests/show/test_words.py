@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,32 @@ def test_a_goal_reads_as_a_sentence(story):
         "(also judged by channel), for at most 500 usd/month, on aws, azure or gcp in europe-* or eu-*, on demand, "
         "spot or 1-year commitment, with 90 % confidence."
     )
+
+
+def test_what_a_goal_asks_of_machines_and_places_is_in_its_sentence(story):
+    goal = msgspec.structs.replace(
+        story.GOAL,
+        jurisdiction=("eu", "gb"),
+        accelerator=("L4", "H100"),
+        memory_bytes=2.0**36,
+        require=("model_registry", "private_networking"),
+    )
+    assert (
+        "in europe-* or eu-* under the law of eu or gb on machines with L4 or H100 and at least 64 GiB through a "
+        "managed service with model registry and private networking, on demand"
+    ) in words.goal_sentence(goal)
+    only_memory = msgspec.structs.replace(story.GOAL, memory_bytes=2.0**36)
+    assert "in europe-* or eu-* on machines with at least 64 GiB, on demand" in words.goal_sentence(
+        only_memory
+    )
+
+
+def test_where_an_offer_is_and_how_it_is_paid_for(story):
+    offer = story.CHOICE.offer
+    assert words.offer_place(offer) == f"{offer.cloud} {offer.region}"
+    zoned = msgspec.structs.replace(offer, zone="euw1-az2", purchase="commit_3y", terms="all upfront")
+    assert words.offer_place(zoned) == f"{offer.cloud} {offer.region} (euw1-az2)"
+    assert words.purchase_terms(zoned) == "3-year commitment (all upfront)"
 
 
 def test_figures_take_the_unit_of_their_name():

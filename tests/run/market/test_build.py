@@ -7,8 +7,8 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from price_lists import price_lists, publish
 
+from price_lists import price_lists, publish
 from tradewind.domain import codec
 from tradewind.domain.errors import InputError
 from tradewind.run.market import TABLES, BuildReport, build, load_catalog, sql

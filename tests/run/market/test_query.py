@@ -27,9 +27,16 @@ def test_every_table_can_be_described(snapshot: Path) -> None:
 def test_every_view_gives_rows_and_joins_what_it_says(snapshot: Path) -> None:
     for name in VIEWS:
         assert len(sql(f"SELECT * FROM {name}", snapshot)) > 0, name
-    answer = sql("SELECT vcpus, cpu_model, accelerator FROM instances WHERE instance_type = $name", snapshot, name="g6.xlarge")
+    answer = sql(
+        "SELECT vcpus, cpu_model, accelerator FROM instances WHERE instance_type = $name",
+        snapshot,
+        name="g6.xlarge",
+    )
     assert answer.rows == ((4, None, "L4"),)
-    attached = sql("SELECT physical_cores, accelerator FROM instances WHERE instance_type = 'n1-standard-4+t4x1'", snapshot)
+    attached = sql(
+        "SELECT physical_cores, accelerator FROM instances WHERE instance_type = 'n1-standard-4+t4x1'",
+        snapshot,
+    )
     assert attached.rows == ((2, "T4"),)
     assert len(sql("SELECT * FROM unpriced WHERE instance_type = 'm4n-hypermem-16'", snapshot)) == 1
 

@@ -6,10 +6,29 @@ from tradewind.run.market import TABLES, VIEWS
 
 
 def test_the_tables_that_are_promised() -> None:
-    promised = {"offers", "instances", "accelerators", "storage", "transfer", "services", "regions", "quarantine"}
+    promised = {
+        "offers",
+        "instances",
+        "accelerators",
+        "storage",
+        "transfer",
+        "services",
+        "regions",
+        "quarantine",
+    }
     assert promised <= {*TABLES, *VIEWS}
     offers = {column.name for column in TABLES["offers"].columns}
-    wanted = {"cloud", "region", "zone", "instance_type", "purchase", "price_usd_per_hour", "source", "as_of", "confidence"}
+    wanted = {
+        "cloud",
+        "region",
+        "zone",
+        "instance_type",
+        "purchase",
+        "price_usd_per_hour",
+        "source",
+        "as_of",
+        "confidence",
+    }
     assert wanted <= offers
 
 

@@ -209,6 +209,11 @@ addEventListener("load", () => {
     filter.dispatchEvent(new Event("input"));
     const rows = [...filter.closest(".table").querySelectorAll("tbody tr")].filter((row) => !row.hidden);
     result.filtered = rows.map((row) => row.textContent);
+    const why = document.querySelector("#plan a.why"), steps = document.getElementById(why.hash.slice(1));
+    result.shut = steps.closest("details").open;
+    why.click();
+    dispatchEvent(new HashChangeEvent("hashchange"));
+    result.opened = steps.closest("details").open;
     document.getElementById("theme").click();
     result.theme = document.documentElement.dataset.theme;
     result.wide = document.documentElement.scrollWidth <= innerWidth;
@@ -224,7 +229,9 @@ addEventListener("load", () => {
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 def test_the_charts_and_tables_work_in_a_browser(story, tmp_path):
-    document = report.render(story.REPLANNED, generated_at=AT)
+    told = {story.CORRECTED_CHOICE.offer.key: ("stated: by a list", "price: as stated")}
+    plan = msgspec.structs.replace(story.CORRECTED, explanations=told)
+    document = report.render(msgspec.structs.replace(story.REPLANNED, replanned=plan), generated_at=AT)
     # The page forbids any script but its own; the test's own one has to be let in.
     driven = re.sub(r"<meta http-equiv=[^>]*>", "", document).replace("</body>", f"{DRIVER}</body>")
     path = tmp_path / "report.html"
@@ -271,5 +278,7 @@ def test_the_charts_and_tables_work_in_a_browser(story, tmp_path):
     assert result["order"] == "ascending"
     assert result["filtered"]
     assert all("azure" in row and "spot" in row for row in result["filtered"])
+    assert not result["shut"]
+    assert result["opened"], "a link to an explanation does not open it"
     assert result["theme"] in ("light", "dark")
     assert result["wide"], "the page scrolls sideways"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 
 from tradewind.domain.noun import Rejected
+from tradewind.domain.plan import CostPart
 from tradewind.show import readings, words
 from tradewind.show.report import plan as module
 from tradewind.show.report.plan import plan_section
@@ -72,3 +73,42 @@ def test_the_nearest_answers_of_an_unmet_goal_are_in_the_table(story):
 
     assert "The nearest answers" in section.body
     assert len(section.charts["plans"]["points"]) == len(readings.candidates(story.UNMET.plan))
+
+
+def test_a_managed_service_and_the_distance_from_home_are_parts_with_their_words(story):
+    offer = msgspec.structs.replace(
+        story.CHOICE.offer,
+        managed_service="SageMaker",
+        managed_ratio=1.25,
+        managed_ratio_low=1.15,
+        managed_ratio_high=1.4,
+    )
+    parts = tuple(
+        CostPart(
+            name=name, usd_per_month=7.0, because=f"because of {name}", source="goal", as_of="2026-08-21"
+        )
+        for name in ("managed_service", "footprint")
+    )
+    choice = msgspec.structs.replace(story.CHOICE, offer=offer, costs=(*story.CHOICE.costs, *parts))
+    plan = msgspec.structs.replace(story.PLAN, choice=choice, pareto=(choice,))
+    body = plan_section(msgspec.structs.replace(story.PLANNED, plan=plan)).body
+
+    assert "SageMaker, which asks 1.25 (1.15 to 1.4) times the price of the bare machine" in body
+    for name in ("managed_service", "footprint"):
+        assert words.COST_PARTS[name].capitalize() in body
+        assert f"because of {name}" in body
+
+
+def test_zone_and_terms_of_an_offer_are_told(story):
+    offer = msgspec.structs.replace(
+        story.CHOICE.offer,
+        zone="euw1-az2",
+        purchase="commit_1y",
+        terms="standard reserved instance, all upfront",
+    )
+    choice = msgspec.structs.replace(story.CHOICE, offer=offer)
+    plan = msgspec.structs.replace(story.PLAN, choice=choice, pareto=(choice,))
+    body = plan_section(msgspec.structs.replace(story.PLANNED, plan=plan)).body
+
+    assert f"{offer.cloud} {offer.region} (euw1-az2)" in body
+    assert "1-year commitment (standard reserved instance, all upfront)" in body

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tradewind.decide.catalog.invariants import Facts
+from tradewind.decide.catalog.lists.origin import quarantined
 from tradewind.decide.catalog.normalise import Normalised, judged, sorted_quarantine, sources_of
 from tradewind.decide.catalog.places import place_group
 from tradewind.decide.catalog.published import ORIGINS, one_price_each
-from tradewind.decide.catalog.rows import PriceRow, RegionRow
+from tradewind.decide.catalog.rows import PriceRow, QuarantineRow, RegionRow
 from tradewind.domain.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tradewind.decide.catalog.reading import Read
     from tradewind.domain.noun import Cloud, Noun, Purchase
@@ -39,9 +40,10 @@ def refreshed(tables: Mapping[str, Sequence[Noun]], fresh: Mapping[Cloud, Read],
         (price.cloud, price.region, price.purchase) for read in fresh.values() for price in read.prices
     }
     stays = [row for row in old["offers"] if (row.cloud, row.region, row.purchase) not in covered]
-    new = [price for cloud in fresh for price in fresh[cloud].prices]
+    new, verdicts = _still_caught(
+        [price for cloud in fresh for price in fresh[cloud].prices], old["quarantine"]
+    )
     chosen, twice, superseded = one_price_each((*new, *stays))
-    # What was kept before was judged with lists that are not at hand now: where types are offered and retired.
     ground = Facts(
         prices=(),
         instances=shapes,
@@ -65,7 +67,7 @@ def refreshed(tables: Mapping[str, Sequence[Noun]], fresh: Mapping[Cloud, Read],
         "shapes": [shapes[key] for key in sorted(shapes)],
         "regions": _counted(old["regions"], offers),
         "quarantine": sorted_quarantine(
-            kept_quarantine, twice, caught, *(read.caught for read in fresh.values())
+            kept_quarantine, verdicts, twice, caught, *(read.caught for read in fresh.values())
         ),
     }
     known = {row.source: row for row in old["sources"]}
@@ -77,6 +79,30 @@ def refreshed(tables: Mapping[str, Sequence[Noun]], fresh: Mapping[Cloud, Read],
     return Normalised(
         tables=renewed, as_of=max(price.as_of for price in offers), left_out=dict(sorted(left_out.items()))
     )
+
+
+_LASTING: Final = ("type_is_active", "offered_in_region")
+"""Rules that need lists which are not at hand when prices are renewed; what they said of a machine stands."""
+
+
+def _still_caught(
+    prices: Iterable[PriceRow], quarantine: Iterable[QuarantineRow]
+) -> tuple[list[PriceRow], list[QuarantineRow]]:
+    """The prices of machines that are sold where they are priced, and a record of those that are not."""
+    said = {
+        (row.cloud, row.region, row.instance_type): (row.invariant, row.reason)
+        for row in quarantine
+        if row.invariant in _LASTING
+    }
+    kept: list[PriceRow] = []
+    caught: list[QuarantineRow] = []
+    for price in prices:
+        verdict = said.get((price.cloud, price.region, price.instance_type))
+        if verdict is None:
+            kept.append(price)
+        else:
+            caught.append(quarantined(price, *verdict))
+    return kept, caught
 
 
 def _parts(

@@ -10,7 +10,8 @@ Machines are compared by what a network feels, in this order:
    its processor with others; a quarter where only one has a disk inside.
 
 A doubling is one power of two: 16 GiB and 64 GiB are two apart. What is known of one machine only counts as one
-doubling, and where its architecture or instruction sets are not known, a half. Clocks are not compared, since each cloud states another one (base, turbo or sustained).
+doubling, or as different: not to be described is no advantage. Clocks are not compared, since each cloud states
+another one (base, turbo or sustained).
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def _rest(one: Machine, other: Machine) -> float:
         _doublings(one.vcpus, other.vcpus)
         + _doublings(one.memory_bytes, other.memory_bytes)
         + 0.5 * _doublings(one.physical_cores, other.physical_cores)
-        + _another(one.cpu_architecture, other.cpu_architecture)
+        + (1.0 if one.cpu_architecture != other.cpu_architecture else 0.0)
         + _unshared(one.isa, other.isa)
         + (1.0 if one.shared_cpu != other.shared_cpu else 0.0)
         + (0.25 if bool(one.local_disk_bytes) != bool(other.local_disk_bytes) else 0.0)
@@ -131,16 +132,9 @@ def _doublings(one: float | None, other: float | None) -> float:
     return abs(math.log2(one) - math.log2(other))
 
 
-def _another(one: str | None, other: str | None) -> float:
-    """1 for different words; a half where only one is known."""
-    if one == other:
-        return 0.0
-    return 0.5 if one is None or other is None else 1.0
-
-
 def _unshared(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> float:
-    """The share of words that only one of them has, 0 to 1; a half where only one is known."""
+    """The share of words that only one of them has, 0 to 1; all where only one is known."""
     if one is None or other is None:
-        return 0.0 if one == other else 0.5
+        return 0.0 if one == other else 1.0
     either = set(one) | set(other)
     return len(set(one) ^ set(other)) / len(either) if either else 0.0
