@@ -41,9 +41,6 @@ BRIEF: Final[dict[Purchase, str]] = {
 CONFIDENCE: Final = "A vendor's list, B derived from it, C old, second-hand or unverified"
 
 
-# Offers
-
-
 def found(answer: Found, sort: str) -> RenderableType:
     """The offers that were looked for, one a line."""
     offers = answer.offers
@@ -98,9 +95,6 @@ def found(answer: Found, sort: str) -> RenderableType:
         note,
         Group(blocks.Fitting(drawn(brief=False), drawn(brief=True)), Text(legend, style="dim")),
     )
-
-
-# A machine
 
 
 def shown(answer: Shown) -> RenderableType:
@@ -388,9 +382,6 @@ def _without_numbers(row: QuarantineRow) -> str:
     return "".join(sign for sign in row.reason.replace(row.region, "") if not sign.isdigit())
 
 
-# Machines side by side
-
-
 def compared(answer: Compared) -> RenderableType:
     """A machine and the most similar one of each cloud, a column each."""
     like = answer.like
@@ -501,9 +492,6 @@ def _storage(one: Alike) -> Text:
     elsewhere = near is None or near.region != one.storage.region
     where = f"\nof {one.storage.region}; unknown there" if elsewhere else ""
     return Text.assemble(f"{one.storage.usd:.3g} usd/GB a month", (where, "dim"))
-
-
-# Explanations, checks and changes
 
 
 def explained(answers: Sequence[Explanation]) -> RenderableType:
@@ -651,9 +639,6 @@ def _moves(heading: str, moves: Sequence[Move]) -> Table:
             "" if move.ratio is None else f"{move.ratio - 1.0:+.1%}".replace("-", "−"),
         )
     return grid
-
-
-# Numbers
 
 
 def _usd(value: float | None) -> str:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from tradewind.decide.catalog.jurisdictions import stands_in
-from tradewind.decide.catalog.places import GROUPS, matches
+from tradewind.decide.catalog.places import GROUPS, means
 from tradewind.decide.catalog.selection import is_accelerator
 from tradewind.domain.errors import InputError
 
@@ -42,13 +42,7 @@ def regions_meant(patterns: Sequence[str], regions: Iterable[RegionRow]) -> list
     chosen: set[tuple[str, str]] = set()
     for pattern in patterns or ("*",):
         lower = pattern.strip().lower()
-        for_government = "gov" in lower or "dod" in lower
-        meant = [
-            region
-            for region in known
-            if matches(lower, region.region, region.place_group)
-            and (for_government or "us_gov" not in region.jurisdictions)
-        ]
+        meant = [r for r in known if means(lower, r.region, r.place_group, r.jurisdictions)]
         if not meant:
             groups = {region.place_group for region in known}
             words = [

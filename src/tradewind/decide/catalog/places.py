@@ -20,9 +20,12 @@ and Zurich, which are outside the European Union; `jurisdictions` tells what law
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["GROUPS", "matches", "place_group"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["GROUPS", "matches", "means", "place_group"]
 
 GROUPS: Final[dict[str, str]] = {
     "europe": "Europe, with the United Kingdom, Switzerland and Norway",
@@ -157,3 +160,19 @@ def matches(pattern: str, region: str, group: str | None) -> bool:
     (True, False)
     """
     return pattern == f"{group}-*" or fnmatchcase(region, pattern)
+
+
+def means(
+    pattern: str,
+    region: str,
+    group: str | None,
+    jurisdictions: Collection[str],
+    asked_laws: Collection[str] = (),
+) -> bool:
+    """Whether a pattern means this region: a government's only if the pattern, or a law that is asked, names it.
+
+    >>> means("us-*", "us-gov-west-1", "us", ("us", "us_gov")), means("us-gov-*", "us-gov-west-1", "us", ("us", "us_gov"))
+    (False, True)
+    """
+    named = "gov" in pattern or "dod" in pattern or "us_gov" in asked_laws
+    return matches(pattern, region, group) and (named or "us_gov" not in jurisdictions)

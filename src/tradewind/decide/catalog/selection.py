@@ -11,7 +11,7 @@ import numpy as np
 from tradewind.decide.catalog.dates import is_day
 from tradewind.decide.catalog.jurisdictions import stands_in
 from tradewind.decide.catalog.managed import Managed, managed_services
-from tradewind.decide.catalog.places import GROUPS, matches
+from tradewind.decide.catalog.places import GROUPS, means
 from tradewind.decide.catalog.provenance import confidence_on
 from tradewind.domain.errors import InputError
 from tradewind.domain.noun import Cloud, Noun
@@ -294,12 +294,10 @@ def _regions(pattern: str, goal: Goal, catalog: Catalog) -> list[Region]:
     Regions that are kept for a government are meant only by who names them, or their law.
     """
     lower = pattern.strip().lower()
-    for_government = "gov" in lower or "dod" in lower or "us_gov" in goal.jurisdiction
     meant = [
         region
         for region in catalog.regions
-        if matches(lower, region.name, region.group)
-        and (for_government or "us_gov" not in region.jurisdictions)
+        if means(lower, region.name, region.group, region.jurisdictions, goal.jurisdiction)
     ]
     if not meant:
         raise InputError(

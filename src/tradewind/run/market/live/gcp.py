@@ -39,7 +39,8 @@ class GcpPrices:
         """On-demand, spot and committed prices. Errors: InputError (no key), ResourceError, CodecError."""
         if not self.api_key:
             raise InputError(
-                "Cloud Billing Catalog: no API key; make one in any project with the Cloud Billing API"
+                "Cloud Billing Catalog: no API key; make one in any project with the Cloud Billing API and "
+                "put it into GOOGLE_API_KEY"
             )
         pages = [page for service in _SERVICES for page in self._pages(answers, service)]
         parts = gcp.read_parts(pages, answers.day)
