@@ -1,6 +1,6 @@
 """Runs every benchmark and keeps its table, dated, in benchmarks/results/.
 
-    python benchmarks/run.py [name ...]
+    python benchmarks/run.py [name ...] [-- options of the benchmark]
 
 Each benchmark is one claim in one file, bench_<name>.py, which prints a table in Markdown; peers run in the same
 process or alternate with us, and the ratio is what counts on a noisy machine.
@@ -15,14 +15,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    names, options = arguments[:cut], arguments[cut + 1 :]
     failed = []
     for script in sorted(HERE.glob("bench_*.py")):
         name = script.stem.removeprefix("bench_")
         if names and name not in names:
             continue
         print(f"== {name}", file=sys.stderr, flush=True)
-        done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+        done = subprocess.run([sys.executable, str(script), *options], stdout=subprocess.PIPE, text=True)
         print(done.stdout, flush=True)
         if done.returncode:
             failed.append(name)

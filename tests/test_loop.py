@@ -206,6 +206,39 @@ def test_a_plan_keeps_where_its_prices_come_from_and_the_report_links_it(ran_onc
     assert "Where these prices come from" in (folder / "report.html").read_text()
 
 
+def test_the_users_own_world_changes_the_plan(project, capsys, ran_once):
+    folder = ran_once / "runs" / "small"
+    before = nouns.read(folder / "plan.json", Plan).choice
+
+    def planned():
+        out = project / "plan.json"
+        code, said = status(
+            capsys, "plan", project / "goal.yaml", "--front", folder / "front.json", "--runs", project / "runs",
+            "--json", "--out", out,
+        )  # fmt: skip
+        assert code == 0, said
+        return nouns.read(out, Plan).choice
+
+    goal = project / "goal.yaml"
+    goal.write_text(goal.read_text() + "overlay: overlay.yaml\njurisdiction: [eu]\n")
+    code, said = status(capsys, "plan", goal, "--front", folder / "front.json", "--runs", project / "runs")
+    assert (code, "overlay.yaml: no such file" in said) == (2, True), said
+    (project / "overlay.yaml").write_text(f"forbidden: [{{cloud: {before.offer.cloud}}}]\n")
+    elsewhere = planned()
+    assert elsewhere.offer.cloud != before.offer.cloud
+    (project / "overlay.yaml").write_text(f"commitments: [{{cloud: {before.offer.cloud}, machines: 100}}]\n")
+    prepaid = planned()
+    assert prepaid.offer.cloud == before.offer.cloud
+    assert next(part for part in prepaid.costs if part.name == "compute").usd_per_month == 0.0
+    goal.write_text(
+        goal.read_text().replace("overlay: overlay.yaml\n", "")
+        + f"footprint: {{cloud: {elsewhere.offer.cloud}, switching_cost: 1200000 usd}}\n"
+    )
+    at_home = planned()
+    assert at_home.offer.cloud == elsewhere.offer.cloud
+    assert {part.name: part.usd_per_month for part in at_home.costs}["footprint"] == 0.0
+
+
 def test_a_run_without_changes_loads_no_network_library(ran_once):
     script = (
         "import sys\nfrom tradewind.show.cli import main\n"
