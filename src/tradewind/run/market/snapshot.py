@@ -219,7 +219,8 @@ FROM key_place LEFT JOIN regions USING (cloud, region) ORDER BY id
 
 _MACHINES: Final = """
 SELECT key_machine.id, key_machine.cloud, key_machine.instance_type,
-    vcpus, memory_bytes, physical_cores, cpu_architecture, cpu_vendor, cpu_model, cpu_ghz, isa,
+    vcpus, memory_bytes, physical_cores, cpu_architecture, cpu_vendor, cpu_model, cpu_ghz,
+    array_to_string(isa, ' ') AS isa,
     memory_mt_per_s, coalesce(shared_cpu, false) AS shared_cpu, accelerator,
     coalesce(accelerator_count, 0.0) AS accelerator_count, network_gbps, local_disk_bytes
 FROM key_machine LEFT JOIN instances USING (cloud, instance_type) ORDER BY id
@@ -268,12 +269,15 @@ def _keyed(connection: Any, folder: Path, snapshot: Snapshot, key: str, query: s
         if name in NUMBERS:
             numbers[name] = np.where(absent, np.nan, values).astype(np.float64)
         elif name == "isa":
+            # A few dozen sets of instructions among thousands of machines: each is split once.
+            known = {flags: tuple(flags.split()) for flags in set(values[~absent].tolist())}
             words[name] = tuple(
-                None if gone else tuple(flags) for flags, gone in zip(values, absent, strict=True)
+                None if gone else known[flags]
+                for flags, gone in zip(values.tolist(), absent.tolist(), strict=True)
             )
         else:
             words[name] = tuple(
-                None if gone else value for value, gone in zip(values.tolist(), absent, strict=True)
+                None if gone else value for value, gone in zip(values.tolist(), absent.tolist(), strict=True)
             )
     return Columns(numbers=numbers, words=words)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,10 +46,7 @@ class Table:
         >>> [column.name for column in TABLES["regions"].columns][:3]
         ['cloud', 'region', 'place']
         """
-        return tuple(
-            Column(field.encode_name, *_type_and_meaning(msgspec.inspect.type_info(field.type)))
-            for field in msgspec.structs.fields(self.row)
-        )
+        return _columns_of(self.row)
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,14 @@ class View:
     about: str
     reads: tuple[str, ...]
     query: str
+
+
+@functools.cache
+def _columns_of(row: type[Noun]) -> tuple[Column, ...]:
+    return tuple(
+        Column(field.encode_name, *_type_and_meaning(msgspec.inspect.type_info(field.type)))
+        for field in msgspec.structs.fields(row)
+    )
 
 
 _SQL_TYPES: Final[dict[type, str]] = {
