@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,7 +30,7 @@ class Reply:
     cut: int = 0
 
 
-class Endpoint:
+class Endpoint(ABC):
     """A server on loopback. `asked` holds every question; `instead` replies to the n-th one (from 0) otherwise."""
 
     def __init__(self) -> None:
@@ -55,8 +56,9 @@ class Endpoint:
         ).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    @abstractmethod
     def answer(self, path: str, query: dict[str, str], headers: dict[str, str], body: str) -> Reply:
-        raise NotImplementedError
+        """What the endpoint says to a question."""
 
     def __enter__(self) -> Self:
         return self

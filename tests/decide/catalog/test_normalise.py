@@ -146,6 +146,9 @@ def test_retired_types_stay_priced_in_lists(found: Normalised) -> None:
 
 def test_sentinel_700_is_no_price_of_a_tpu(found: Normalised) -> None:
     assert ("price_is_no_sentinel", "southamerica-west1/ct6e-standard-1t/on_demand") in caught(found)
+    # Nor is a multiple of it the price of a slice.
+    assert ("price_is_no_sentinel", "southamerica-west1/v6e-16/on_demand") in caught(found)
+    assert not [key for key in prices(found) if key.startswith("gcp/southamerica-west1")]
 
 
 def test_spot_over_on_demand_of_tpu_v4(found: Normalised) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tradewind.decide.catalog.dates import age_days, is_day
-from tradewind.decide.catalog.lists.origin import quarantined
+from tradewind.decide.catalog.lists.origin import SENTINELS, quarantined
 from tradewind.decide.catalog.machines import family_of, shares_cpu
 from tradewind.decide.catalog.rows import AcceleratorRow, InstanceRow, PriceRow, QuarantineRow, SpecRow
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from tradewind.domain.noun import Cloud
 
 __all__ = ["INVARIANTS", "Facts", "Invariant", "hold", "remark_on_cheap_regions"]
-
-SENTINELS: Final = (700.0,)
-"""Prices that stand for "unknown" in published catalogues (SkyPilot's TPU v6e)."""
 
 FAMILY_TOLERANCE: Final[dict[Cloud, float]] = {"aws": 0.02, "azure": 0.2, "gcp": 0.02}
 """How much dearer per vCPU than the cheapest size of its family a size may be.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tradewind.decide.catalog import efficiency, jurisdictions, regions, services, sheets, storage, transfer
@@ -172,7 +172,7 @@ def judged(
     Where the price that counts is caught, the next one for the same offer is judged among those that were kept:
     a dedicated-tenancy price in a newer list gives way to the true one in an older.
     """
-    kept, caught = hold(with_prices(ground, tuple(chosen)))
+    kept, caught = hold(replace(ground, prices=tuple(chosen)))
     standing = {_key(price) for price in kept.prices}
     first = {_key(price): price.source for price in chosen}
     second: dict[object, PriceRow] = {}
@@ -180,13 +180,13 @@ def judged(
         key = _key(price)
         if key not in standing and key in first and price.source != first[key]:
             second.setdefault(key, price)
-    again, more = hold(with_prices(ground, (*kept.prices, *second.values())))
+    again, more = hold(replace(ground, prices=(*kept.prices, *second.values())))
     held = {id(price) for price in again.prices}
     fallback = [price for price in second.values() if id(price) in held]
     instead = {_key(price) for price in fallback}
     tried = {(_key(price), price.source) for price in second.values()}
     caught += [row for row in more if (_key(row), row.source) in tried and _key(row) not in instead]
-    final = with_prices(ground, (*kept.prices, *fallback))
+    final = replace(ground, prices=(*kept.prices, *fallback))
     offers = sorted(
         remark_on_cheap_regions(final),
         key=lambda p: (p.cloud, p.region, p.instance_type, p.purchase, p.zone or ""),
@@ -196,19 +196,6 @@ def judged(
 
 def _key(row: PriceRow | QuarantineRow) -> tuple[str, str, str | None, str | None, str]:
     return row.cloud, row.region, row.zone, row.instance_type, row.purchase
-
-
-def with_prices(ground: Facts, prices: tuple[PriceRow, ...]) -> Facts:
-    """The same facts about other prices."""
-    return Facts(
-        prices=prices,
-        instances=ground.instances,
-        specs=ground.specs,
-        accelerators=ground.accelerators,
-        today=ground.today,
-        offered=ground.offered,
-        retired=ground.retired,
-    )
 
 
 def _parts_of(offers: Iterable[PriceRow], parts: Iterable[PartRow]) -> list[PartRow]:

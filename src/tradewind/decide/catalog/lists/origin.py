@@ -13,10 +13,14 @@ from tradewind.domain.noun import Noun, Purchase
 if TYPE_CHECKING:
     from tradewind.domain.noun import Cloud
 
-__all__ = ["HOURS", "Origin", "Words", "price", "quarantined"]
+__all__ = ["HOURS", "SENTINELS", "Origin", "Words", "price", "quarantined"]
 
 HOURS: Final = {"hour": 1.0, "month": 730.0, "1 year": 8760.0, "3 years": 26280.0}
 """Hours in the unit of a stated price: the clouds' own 730 hours a month, and years of 365 days."""
+
+
+SENTINELS: Final = (700.0,)
+"""Prices that stand for "unknown" in published catalogues (SkyPilot's TPU v6e)."""
 
 
 class Origin(Noun, frozen=True, kw_only=True):

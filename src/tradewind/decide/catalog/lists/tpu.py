@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tradewind.decide.catalog.lists.origin import Origin, price
+from tradewind.decide.catalog.lists.origin import SENTINELS, Origin, price, quarantined
 from tradewind.decide.catalog.machines import family_of
 from tradewind.decide.catalog.reading import Read
-from tradewind.decide.catalog.rows import InstanceRow, PartRow, PriceRow
+from tradewind.decide.catalog.rows import InstanceRow, PartRow, PriceRow, QuarantineRow
 from tradewind.decide.catalog.texts import Row, number
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def read(rows: Iterable[Row], types: Mapping[str, InstanceRow]) -> Read:
     """Every machine and slice in every region that has a price by the chip; `types` describes the hosts."""
     prices: list[PriceRow] = []
     parts: list[PartRow] = []
+    caught: list[QuarantineRow] = []
     seen: set[tuple[str, str]] = set()
     left_out: Counter[str] = Counter()
     for row in rows:
@@ -103,6 +104,13 @@ def read(rows: Iterable[Row], types: Mapping[str, InstanceRow]) -> Read:
             chip = round(stated / count, 9)
             for name, chips in _SLICES[generation].items():
                 whole = price(origin, "gcp", row["region"], name, purchase, chip * chips, "hour")
+                if stated in SENTINELS:
+                    # Judged here, since a multiple of the list's word for "unknown" looks like a price.
+                    reason = (
+                        f"composed of a chip at {stated:g}, this kind of list's word for an unknown price"
+                    )
+                    caught.append(quarantined(whole, "price_is_no_sentinel", reason))
+                    continue
                 prices.append(_composed(whole))
                 parts.append(_part(whole, generation, chips, chip))
     return Read(
@@ -113,6 +121,7 @@ def read(rows: Iterable[Row], types: Mapping[str, InstanceRow]) -> Read:
             for name, chips in slices.items()
         ),
         parts=tuple(parts),
+        caught=tuple(caught),
         left_out=left_out,
     )
 
