@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tradewind.decide.catalog.attached import read_gpu_prices
 from tradewind.decide.catalog.dates import is_day
 from tradewind.decide.catalog.lists import (
     azure_sizes,
@@ -23,6 +22,7 @@ from tradewind.decide.catalog.lists import (
     tpu,
     vantage,
 )
+from tradewind.decide.catalog.lists.attached_gpus import read_gpu_prices
 from tradewind.decide.catalog.lists.origin import Origin, quarantined
 from tradewind.decide.catalog.machines import family_of
 from tradewind.decide.catalog.reading import Read, together

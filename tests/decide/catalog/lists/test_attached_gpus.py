@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tradewind.files
-from tradewind.decide.catalog.attached import read_gpu_prices
+from tradewind.decide.catalog.lists.attached_gpus import read_gpu_prices
 
 
 def stated(**changes: str) -> dict[str, str]:
