@@ -21,7 +21,7 @@ from tradewind.domain.errors import CodecError, UnitError, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["decode", "encode", "from_plain", "json_schema", "parse_json", "parse_yaml", "to_plain"]
+__all__ = ["decode", "encode", "from_plain", "json_schema", "parse", "parse_json", "parse_yaml", "to_plain"]
 
 T = TypeVar("T")
 
@@ -36,6 +36,11 @@ def decode(text: bytes | str, type_: type[T], *, source: str) -> T:
 
     `source` names the document in errors. Errors: CodecError.
     """
+    return from_plain(parse(text, source=source), type_, source=source)
+
+
+def parse(text: bytes | str, *, source: str) -> Any:
+    """The dicts, lists and scalars of a JSON or YAML document (JSON if it starts with a brace). Errors: CodecError."""
     raw = text.encode() if isinstance(text, str) else text
     if len(raw) > MAX_BYTES:
         raise CodecError(f"{source}: {len(raw)} bytes is over the limit of {MAX_BYTES}")
@@ -45,8 +50,8 @@ def decode(text: bytes | str, type_: type[T], *, source: str) -> T:
         raise CodecError(f"{source}: not UTF-8 text at byte {error.start}") from None
     if (half := _HALF.search(decoded)) and not _HALF_PAIR.search(decoded):
         raise CodecError(f"{source}: {half.group()} is half of a surrogate pair; write the character itself")
-    parse = parse_json if decoded.lstrip().startswith("{") else parse_yaml
-    return from_plain(parse(decoded, source=source), type_, source=source)
+    chosen = parse_json if decoded.lstrip().startswith("{") else parse_yaml
+    return chosen(decoded, source=source)
 
 
 def encode(noun: object) -> bytes:
@@ -61,7 +66,9 @@ _HALF_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-
 def to_plain(noun: object) -> Any:
     """The noun as dicts, lists and scalars, under the names that the files use."""
     if isinstance(noun, msgspec.Struct):
-        plain = {}
+        config = type(noun).__struct_config__
+        # One of several structs that a field may hold says which one it is.
+        plain: dict[str, Any] = {config.tag_field: config.tag} if config.tag_field else {}
         for name, encode_name, dimension in _fields(type(noun)):
             value = getattr(noun, name)
             if dimension is not None and value is not None:

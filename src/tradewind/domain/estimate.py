@@ -81,6 +81,8 @@ class Calibration(Noun, frozen=True, kw_only=True):
     """The constants of the cost model, by name (units at the end of the name)."""
 
     constants: dict[str, Constant]
+    seen: tuple[str, ...] = ()
+    """What the fit knew, as "kind|device" and "kind|family of networks": predictions of others are less sure."""
 
     def __getitem__(self, name: str) -> Constant:
         return self.constants[name]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, ClassVar, Final
 
 import msgspec
 
 from tradewind.domain.noun import Capability, Cloud, Noun, Purchase
 
-__all__ = ["CLOUDS", "PERCENTILES", "DataAt", "Footprint", "Goal", "Load", "Quality", "Serve"]
+__all__ = ["CLOUDS", "PERCENTILES", "DataAt", "Footprint", "Goal", "Hour", "Load", "Quality", "Serve"]
 
 CLOUDS: Final[tuple[Cloud, ...]] = ("aws", "azure", "gcp")
 PERCENTILES: Final = ("p50", "p90", "p95", "p99")
@@ -52,11 +53,63 @@ class Quality(Noun, frozen=True, kw_only=True):
     ] = None
 
 
-class Load(Noun, frozen=True, kw_only=True):
-    """How many requests arrive. In the file: `load: 2000 rps`."""
+class Hour(Noun, frozen=True, kw_only=True):
+    """The rate from an hour of the day on. In the file: `200 rps`, or `{from: 8.5, rate: 200 rps}`."""
 
     shorthand: ClassVar[str] = "rate"
     rate_rps: Rate = msgspec.field(name="rate")
+    from_hour: (
+        Annotated[float, msgspec.Meta(ge=0.0, lt=24.0, description="hour of the day, 0 up to 24")] | None
+    ) = msgspec.field(default=None, name="from")
+
+
+class Load(Noun, frozen=True, kw_only=True):
+    """How many requests arrive. In the file: `load: 2000 rps`, or one of the keys below.
+
+    `profile` is a day that repeats: 24 rates, from midnight on, or rates with the hour from which they hold
+    (the last one holds until the first). `trace` is a CSV file of what arrived once: a column of timestamps,
+    one row a request, or of counts, one row a second.
+    """
+
+    shorthand: ClassVar[str] = "rate"
+    rate_rps: Rate = msgspec.field(default=0.0, name="rate")
+    """The highest rate, at which the percentile must hold. 0 for a trace that has not been read."""
+    profile: tuple[Hour, ...] = ()
+    trace: Annotated[str | None, msgspec.Meta(description="a CSV file, relative to the goal file")] = None
+
+    def __post_init__(self) -> None:
+        if self.profile and self.trace is not None:
+            raise ValueError("write a profile or a trace, not both")
+        if not self.profile:
+            return
+        starts = [hour.from_hour for hour in self.profile]
+        if all(start is None for start in starts):
+            if len(starts) != 24:
+                raise ValueError(
+                    f"a profile without hours needs 24 rates, write {24 - len(starts):+d} of them"
+                )
+        elif None in starts or any(a >= b for a, b in pairwise(starts)):  # type: ignore[operator]
+            raise ValueError("write the hours of a profile in rising order, one with every rate")
+        peak_rps = max(hour.rate_rps for hour in self.profile)
+        if self.rate_rps == 0.0:
+            msgspec.structs.force_setattr(self, "rate_rps", peak_rps)
+        elif abs(self.rate_rps - peak_rps) > 1e-9 * peak_rps:
+            raise ValueError("leave out the rate: it is the highest of the profile")
+
+    @property
+    def day(self) -> tuple[tuple[float, float], ...]:
+        """Hours of the day and the rates that hold from there, rising; empty without a profile.
+
+        >>> Load(profile=(Hour(rate_rps=1.0, from_hour=8.0), Hour(rate_rps=2.0, from_hour=20.0))).day
+        ((0.0, 2.0), (8.0, 1.0), (20.0, 2.0))
+        """
+        steps = [
+            (float(place) if hour.from_hour is None else hour.from_hour, hour.rate_rps)
+            for place, hour in enumerate(self.profile)
+        ]
+        if steps and steps[0][0] > 0.0:
+            steps.insert(0, (0.0, steps[-1][1]))
+        return tuple(steps)
 
 
 class Serve(Noun, frozen=True, kw_only=True):
@@ -75,7 +128,7 @@ class Serve(Noun, frozen=True, kw_only=True):
             raise ValueError(f"write exactly one of {', '.join(PERCENTILES)}, got {said}")
         if self.latency_s <= 0.0:
             raise ValueError(f"{given[0]} is 0; write a latency above 0, like 20 ms")
-        if self.load.rate_rps <= 0.0:
+        if self.load.rate_rps <= 0.0 and self.load.trace is None:
             raise ValueError("load is 0; write a rate above 0, like 100 rps")
 
     @property
@@ -190,6 +243,13 @@ class Goal(Noun, frozen=True, kw_only=True):
         msgspec.Meta(description="capabilities that the cloud's managed service must have"),
     ] = ()
     footprint: Footprint | None = None
+    users: Annotated[
+        dict[str, float],
+        msgspec.Meta(
+            description="shares of the load by part of the world, such as {europe: 0.6, us: 0.4}; the bound then"
+            " holds with the way to the users"
+        ),
+    ] = msgspec.field(default_factory=dict)
     overlay: Annotated[
         str | None,
         msgspec.Meta(description="a file with your own discounts, prices, quotas and commitments"),
@@ -200,3 +260,10 @@ class Goal(Noun, frozen=True, kw_only=True):
         msgspec.Meta(description="files or patterns that the data callable reads, relative to the goal file"),
     ] = ()
     seed: Annotated[int, msgspec.Meta(ge=0, description="the seed of everything that is random")] = 0
+
+    def __post_init__(self) -> None:
+        shares = self.users.values()
+        if shares and (min(shares) <= 0.0 or abs(sum(shares) - 1.0) > 1e-6):
+            raise ValueError(
+                f"write shares of users above 0 that add up to 1, these add up to {sum(shares):.4g}"
+            )

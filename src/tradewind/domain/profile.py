@@ -1,11 +1,12 @@
-"""Profile: the measured work of a Variant on a Host."""
+"""Profile: the work of a Variant on a Host, measured or derived from a published architecture."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+from tradewind.domain.architecture import Architecture
 from tradewind.domain.host import Host
-from tradewind.domain.noun import Noun, Rejected
+from tradewind.domain.noun import Noun, Origin, Rejected
 from tradewind.domain.variant import Variant
 
 __all__ = ["Front", "LatencyPoint", "OperatorCost", "OperatorKind", "Profile"]
@@ -45,7 +46,11 @@ class LatencyPoint(Noun, frozen=True, kw_only=True):
 
 
 class Profile(Noun, frozen=True, kw_only=True):
-    """The work of one Variant on one Host."""
+    """The work of one Variant on one Host.
+
+    Derived from a published `architecture` nothing was run: `origin` is "predicted", the curve is empty, the host is
+    one without cores, and times, noise and date are zero or empty.
+    """
 
     variant: Variant
     host: Host
@@ -64,6 +69,9 @@ class Profile(Noun, frozen=True, kw_only=True):
     """Relative difference of two interleaved measurements of the same thing: what is below it is no difference."""
     measured_at: str
     """ISO date and time, UTC."""
+    origin: Origin = "measured"
+    architecture: Architecture | None = None
+    """What the profile was derived from, when nobody has built the network yet."""
 
     @property
     def flops(self) -> float:

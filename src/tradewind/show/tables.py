@@ -16,13 +16,14 @@ from rich.text import Text
 from tradewind.show import blocks, readings, words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
 
+    from tradewind.decide.prediction.scoring import Score
     from tradewind.domain.estimate import Comparison, Estimate, Figures, Observation
-    from tradewind.domain.host import Host
+    from tradewind.domain.host import Gpu, Host, Product, Reduction, Stream
     from tradewind.domain.noun import Range
     from tradewind.domain.plan import Advice, Candidate, Change, Plan
     from tradewind.domain.profile import Front, LatencyPoint, Profile
@@ -37,6 +38,7 @@ __all__ = [
     "observation",
     "plan",
     "profile",
+    "scores",
 ]
 
 RUNNERS_UP: Final = 5
@@ -48,12 +50,39 @@ OPERATORS: Final = 5
 BATCHES: Final = 6
 """Columns of the latency curve: fits into 80."""
 
+BUSY: Final = 0.5
+"""Processes a core before the probe from which on its table says so."""
+
 
 def host(found: Host) -> RenderableType:
-    """The machine at hand."""
-    clock = f" at {words.digits(found.ghz)} GHz" if found.ghz is not None else ""
-    cores = words.counted(found.physical_cores, "core", "cores")
+    """The machine at hand; of what the full probe measured, what there is."""
     table = blocks.facts()
+    _host_facts(table, found)
+    parts: list[RenderableType] = [table]
+    if found.products:
+        parts += [Text(), _products(found.products)]
+    if found.streams:
+        parts += [Text(), _streams(found.streams)]
+    parts += [part for rows in _by_library(found.reductions) for part in (Text(), _reductions(rows))]
+    for name in dict.fromkeys(gpu.name for gpu in found.gpus):
+        parts += [Text(), _gpu([gpu for gpu in found.gpus if gpu.name == name])]
+    if found.unmeasured or (found.load_per_core or 0.0) > BUSY:
+        reasons = blocks.facts()
+        if found.load_per_core and found.load_per_core > BUSY:
+            load = f"{words.digits(found.load_per_core)} processes a core"
+            blocks.add(reasons, "disturbed", f"others used the machine ({load}): it may be faster than this")
+        for one in found.unmeasured:
+            blocks.add(reasons, "not measured", f"{one.name}: {one.reason}")
+        parts += [Text(), reasons]
+    note = "measured" if found.probe_s is None else f"measured in {_seconds(found.probe_s)}"
+    return blocks.section("This machine", note, Group(*parts))
+
+
+def _host_facts(table: Table, found: Host) -> None:
+    clock = f" at {words.digits(found.ghz)} GHz" if found.ghz is not None else ""
+    # Intel's names state a clock themselves.
+    clock = "" if "GHz" in found.cpu_model else clock
+    cores = words.counted(found.physical_cores, "core", "cores")
     blocks.add(table, "CPU", f"{found.cpu_model} ({found.cpu_architecture}){clock}")
     blocks.add(
         table,
@@ -61,16 +90,104 @@ def host(found: Host) -> RenderableType:
         f"{cores}, {found.logical_cores} logical; {', '.join(found.isa) or 'no extension known'}",
     )
     blocks.add(
-        table,
-        "memory",
-        f"{_bytes(found.memory_bytes)}, {_bytes(found.memory_bandwidth_bytes_per_s)}/s measured",
+        table, "memory", f"{_bytes(found.memory_bytes)}, {_pace(found.memory_bandwidth_bytes_per_s)} copied"
     )
-    blocks.add(
-        table, "speed", f"{words.digits(found.gemm_flops_per_s_per_core / 1e9)} GFLOP/s a core measured, fp32"
-    )
-    if found.accelerators:
-        blocks.add(table, "accelerators", ", ".join(found.accelerators))
-    return blocks.section("This machine", "measured", table)
+    blocks.add(table, "speed", f"{words.digits(found.gemm_flops_per_s_per_core / 1e9)} GFLOP/s a core, fp32")
+    if found.accelerators and not found.gpus:
+        blocks.add(table, "accelerators", ", ".join(map(_several, *_tally(found.accelerators))))
+    if found.disk_write_bytes_per_s is not None and found.disk_read_bytes_per_s is not None:
+        text = f"{_pace(found.disk_write_bytes_per_s)} written, {_pace(found.disk_read_bytes_per_s)} read"
+        blocks.add(table, "disk", f"{text}, in {found.disk_folder}")
+    if found.loopback_bytes_per_s is not None and found.loopback_round_trip_s is not None:
+        trip = _seconds(found.loopback_round_trip_s)
+        blocks.add(table, "loopback", f"{_pace(found.loopback_bytes_per_s)}, round trip {trip}")
+    if found.peer_bytes_per_s is not None and found.peer_round_trip_s is not None:
+        trip = _seconds(found.peer_round_trip_s)
+        blocks.add(table, "network", f"{_pace(found.peer_bytes_per_s)}, round trip {trip}, to {found.peer}")
+
+
+def _products(found: Sequence[Product]) -> Table:
+    """Rates of products: shapes down; precisions, and cores where there are several, across."""
+    columns = list(dict.fromkeys((one.precision, one.cores) for one in found))
+    fast = max(one.flops_per_s for one in found) >= 1e13
+    unit, name = (1e12, "TFLOP/s") if fast else (1e9, "GFLOP/s")
+    heads = [
+        precision if not cores else f"{precision}\n{words.counted(cores, 'core', 'cores')}"
+        for precision, cores in columns
+    ]
+    grid = blocks.table(f"products, {name}", *heads)
+    rates = {(one.rows, one.inner, one.columns, one.precision, one.cores): one.flops_per_s for one in found}
+    for shape in dict.fromkeys((one.rows, one.inner, one.columns) for one in found):
+        label = f"{shape[0]}³" if len(set(shape)) == 1 else "×".join(map(str, shape))
+        cells = [rates.get((*shape, *column)) for column in columns]
+        blocks.add(grid, label, *("-" if rate is None else words.digits(rate / unit) for rate in cells))
+    return grid
+
+
+def _streams(found: Sequence[Stream]) -> Table:
+    """Rates of going through memory: what is done down, bytes in use across."""
+    sizes = sorted({one.bytes_in_use for one in found})
+    grid = blocks.table("memory, GB/s", *(words.given(size, "bytes") for size in sizes))
+    rates = {(one.what, one.cores, one.bytes_in_use): one.bytes_per_s for one in found}
+    for what, cores in sorted({(one.what, one.cores) for one in found}, key=lambda row: (row[1], row[0])):
+        label = what if not cores else f"{what}, {words.counted(cores, 'core', 'cores')}"
+        cells = [rates.get((what, cores, size)) for size in sizes]
+        blocks.add(grid, label, *("-" if rate is None else words.digits(rate / 1e9) for rate in cells))
+    return grid
+
+
+def _by_library(found: Sequence[Reduction]) -> list[list[Reduction]]:
+    kinds = dict.fromkeys((one.library, one.members) for one in found)
+    return [[one for one in found if (one.library, one.members) == kind] for kind in kinds]
+
+
+def _reductions(found: Sequence[Reduction]) -> Table:
+    """Times of all-reduces of one library, and the bytes that each member's link carried for them: sizes across."""
+    ordered = sorted(found, key=lambda one: one.bytes_each)
+    library, members = ordered[0].library, ordered[0].members
+    heads = (words.given(one.bytes_each, "bytes") for one in ordered)
+    grid = blocks.table(f"all-reduce, {members} of {library}", *heads)
+    blocks.add(grid, "time", *(_seconds(one.seconds) for one in ordered))
+    # What a ring sends: 2 (N - 1) / N of the array.
+    share = 2.0 * (members - 1) / members
+    rates = (words.digits(share * one.bytes_each / one.seconds / 1e9) for one in ordered)
+    blocks.add(grid, "each link, GB/s", *rates)
+    return grid
+
+
+def _tally(names: Sequence[str]) -> tuple[list[str], list[int]]:
+    kinds = list(dict.fromkeys(names))
+    return kinds, [names.count(kind) for kind in kinds]
+
+
+def _several(name: str, count: int) -> str:
+    return f"{count} × {name}" if count > 1 else name
+
+
+def _gpu(same: Sequence[Gpu]) -> RenderableType:
+    gpu = same[0]
+    table = blocks.facts()
+    blocks.add(table, "GPU", f"{_several(gpu.name, len(same))}, {_bytes(gpu.memory_bytes)}")
+    if gpu.kernel_latency_s is not None:
+        blocks.add(table, "kernel", f"{_seconds(gpu.kernel_latency_s)} on the device's clock")
+    if gpu.kernel_launch_s is not None:
+        blocks.add(table, "launch", f"{_seconds(gpu.kernel_launch_s)} from Python")
+    if gpu.from_host_bytes_per_s is not None and gpu.to_host_bytes_per_s is not None:
+        text = f"{_pace(gpu.from_host_bytes_per_s)} to the GPU, {_pace(gpu.to_host_bytes_per_s)} back"
+        blocks.add(table, "host", text)
+    parts: list[RenderableType] = [table]
+    if gpu.products:
+        parts += [Text(), _products(gpu.products)]
+    if gpu.streams:
+        parts += [Text(), _streams(gpu.streams)]
+    return Group(*parts)
+
+
+def _pace(bytes_per_s: float) -> str:
+    for size, unit in ((1e12, "TB/s"), (1e9, "GB/s"), (1e6, "MB/s")):
+        if bytes_per_s >= size:
+            return f"{words.digits(bytes_per_s / size)} {unit}"
+    return f"{words.digits(bytes_per_s / 1e3)} kB/s"
 
 
 def profile(found: Profile) -> RenderableType:
@@ -424,3 +541,43 @@ def _flops(value: float) -> str:
         if value >= size:
             return f"{words.digits(value / size)} {unit}"
     return f"{words.digits(value)} FLOP"
+
+
+def scores(found: Mapping[str, Score]) -> RenderableType:
+    """How good predictions were, table by table, beside a constant share of the peak; errors are median / p90."""
+    grid = blocks.table("table", "rows", "error", "constant MFU", "in interval", "memory", "regret")
+    for name, one in found.items():
+        blocks.add(
+            grid,
+            name,
+            f"{one.compared}/{one.rows}",
+            _errors(one.median, one.p90),
+            _errors(one.constant_median, one.constant_p90),
+            "-" if math.isnan(one.coverage) else f"{one.coverage:.0%}",
+            _errors(one.memory_median, one.memory_p90),
+            _errors(one.regret_mean, one.regret_p90),
+        )
+    kept = [one for one in found.values() if one.compared]
+    if len(kept) > 1:
+        blocks.add(
+            grid,
+            "average of tables",
+            "",
+            _errors(_mean(one.median for one in kept), _mean(one.p90 for one in kept)),
+            _errors(_mean(one.constant_median for one in kept), _mean(one.constant_p90 for one in kept)),
+            f"{_mean(one.coverage for one in kept):.0%}",
+            _errors(_mean(one.memory_median for one in kept), _mean(one.memory_p90 for one in kept)),
+            _errors(_mean(one.regret_mean for one in kept), _mean(one.regret_p90 for one in kept)),
+            style="bold",
+        )
+    note = "absolute errors in %, median / p90; regret of the layout chosen, mean / p90"
+    return blocks.section("predicted against measured", note, grid)
+
+
+def _errors(first: float, second: float) -> str:
+    return "-" if math.isnan(first) else f"{100 * first:.1f} / {100 * second:.1f}"
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tradewind.domain.profile import Profile
 
 __all__ = [
+    "STEP",
     "Replica",
     "Tables",
     "energy_kwh_per_month",
@@ -44,7 +45,7 @@ _WORST: Final = 4.0
 """Standard deviations beyond which confidence is not told apart: 99.997 %."""
 
 
-_STEP: Final = 0.04
+STEP: Final = 0.04
 """Logarithmic step to which shapes are rounded: to within 2 %."""
 
 
@@ -61,12 +62,20 @@ class Tables:
     def queue(self, service_s: np.ndarray, wake_s: float) -> Queue:
         """The queue of a curve whose batch of one takes 1; multiply by its first entry (`scale`)."""
         rested_s = service_s[0] + wake_s
-        steps = np.round(np.log(np.append(service_s, rested_s) / service_s[0]) / _STEP).astype(int)
-        key = tuple(steps.tolist())
+        knots = _knots(service_s)
+        steps = np.round(np.log(np.append(service_s[knots], rested_s) / service_s[0]) / STEP).astype(int)
+        key = (*knots.tolist(), *steps.tolist())
         if key not in self._queues:
-            shape = np.exp(_STEP * steps)
-            self._queues[key] = tabulate(np.maximum.accumulate(shape[:-1]), wake_s=float(shape[-1]) - 1.0)
+            rounded = np.exp(STEP * steps)
+            shape = np.interp(np.arange(len(service_s)), knots, rounded[:-1])
+            self._queues[key] = tabulate(np.maximum.accumulate(shape), wake_s=float(rounded[-1]) - 1.0)
         return self._queues[key]
+
+
+def _knots(service_s: np.ndarray) -> np.ndarray:
+    """Where a curve bends, its ends included: between measured batches it is straight, so these say it all."""
+    bends = np.abs(np.diff(service_s, 2)) > 1e-9 * service_s[-1]
+    return np.unique(np.concatenate([[0], 1 + np.nonzero(bends)[0], [len(service_s) - 1]]))
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,15 @@ class Replica:
     def capacity_rps(self, bound_s: float, level: float, odds: float) -> float:
         """The largest rate at which the percentile stays within the bound."""
         return self.queue.capacity_rps(bound_s - self.later_s(odds), level, **self._slow(odds))
+
+    def scaled_capacity_rps(
+        self, bound_s: float, level: float, odds: float, *, factor: float, wake_s: float
+    ) -> float:
+        """The same if every batch took `factor` times as long, and waking up `wake_s`."""
+        slow = self._slow(odds)
+        slow["scale"] *= factor
+        later_s = wake_s * math.expm1(odds * self.wake_deviation)
+        return self.queue.capacity_rps(bound_s - later_s, level, **slow)
 
     def percentile_s(self, rate_rps: float, level: float, odds: float) -> float:
         """The latency that a share of `level` of the requests does not exceed."""

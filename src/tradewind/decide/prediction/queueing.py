@@ -10,7 +10,6 @@ is tabulated (about 1 %).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -39,7 +38,6 @@ _BINS: Final = 800
 """Logarithmic bins of latency."""
 
 
-@dataclass(frozen=True)
 class Queue:
     """The latency of one replica against its load, for a service time known up to a factor.
 
@@ -47,19 +45,51 @@ class Queue:
     rate r multiplies latencies by s at rate s * r. They also take `jitter_s`, the mean of an exponential
     delay that is added to every request and does not depend on the load.
 
-    Shapes: G loads, Q slices of probability, B the largest batch.
+    Loads are solved from the lowest on, as far as they are asked for: high ones are dear, and many a bound is
+    not kept there anyway. Shapes: G loads, Q slices of probability, B the largest batch.
     """
 
-    service_s: np.ndarray
-    """(B,) time of a batch of b at entry b - 1; never falls."""
-    loads: np.ndarray
-    """(G,) rates that were solved, relative to the largest throughput; the first is 0."""
-    latency_s: np.ndarray
-    """(G, Q) latency in each slice."""
-    batches: np.ndarray
-    """(G, B) batches of b rows per request: the CPU time per request is their product with that of a batch."""
-    wakes: np.ndarray
-    """(G,) share of the requests that find the engine at rest."""
+    def __init__(self, service_s: np.ndarray, wake_s: float) -> None:
+        """As `tabulate` says."""
+        self.service_s = np.maximum.accumulate(np.asarray(service_s, dtype=np.float64))
+        """(B,) time of a batch of b at entry b - 1; never falls."""
+        size = len(self.service_s)
+        self._rested_s = float(self.service_s[0]) + wake_s
+        longest_s = max(self._rested_s, float(self.service_s[-1]))
+        ends = 0.999, 100.0 * longest_s / self.service_s[0]
+        self._edges_s = self.service_s[0] * np.geomspace(*ends, _BINS + 1)
+        ratio = self.service_s[-1] / (size * self._rested_s)
+        low = [load * ratio for load in _LOW_LOADS if load * ratio < 0.75 * _HIGH_LOADS[0]]
+        self.loads = np.array([0.0, *low, *_HIGH_LOADS])
+        """(G,) rates that are solved, relative to the largest throughput; the first is 0."""
+        self._solved = 1
+        self._latency_s = np.empty((len(self.loads), len(_LEVELS)))
+        self._latency_s[0] = self._rested_s
+        self._batches = np.zeros((len(self.loads), size))
+        self._batches[0, 0] = 1.0
+        self._wakes = np.ones(len(self.loads))
+
+    def _until(self, count: int) -> None:
+        """Solve the lowest loads, so many of them."""
+        size = len(self.service_s)
+        for row in range(self._solved, count):
+            rho = float(self.loads[row])
+            rate = rho * size / self.service_s[-1]
+            waiting, arrivals = _stationary(self.service_s, self._rested_s, rate, rho)
+            mass = _latency_mass(self.service_s, self._rested_s, rate, waiting, arrivals, self._edges_s)
+            self._latency_s[row] = np.maximum(_quantiles(mass, self._edges_s), self.service_s[0])
+            taken = waiting[1 : size + 1].copy()
+            taken[0] += waiting[0]
+            taken[-1] += waiting[size + 1 :].sum()
+            requests = float(taken @ np.arange(1, size + 1))
+            self._batches[row], self._wakes[row] = taken / requests, waiting[0] / requests
+        self._solved = max(self._solved, count)
+
+    def _round(self, rho: float) -> int:
+        """The first load above one, at most the largest; all up to it are solved."""
+        after = min(int(np.searchsorted(self.loads, rho, side="right")), len(self.loads) - 1)
+        self._until(after + 1)
+        return after
 
     @property
     def max_rate_rps(self) -> float:
@@ -73,8 +103,9 @@ class Queue:
 
         A load is never constant, and a server that has to wake up is slower under less of it.
         """
-        lower = self.latency_s[self.loads * self.max_rate_rps <= rate_rps * scale] * scale
-        rows = np.vstack([lower, self._latency_at(rate_rps, scale)])
+        below = int(np.searchsorted(self.loads * self.max_rate_rps, rate_rps * scale, side="right"))
+        self._until(below)
+        rows = np.vstack([self._latency_s[:below] * scale, self._latency_at(rate_rps, scale)])
         return float(_exceedance(rows, bound_s, jitter_s).max())
 
     def percentile_s(
@@ -104,11 +135,15 @@ class Queue:
 
         Does not fall when the bound rises, and not when the scale or the jitter falls.
         """
-        above = np.maximum.accumulate(_exceedance(self.latency_s * scale, bound_s, jitter_s))
         allowed = 1.0 - level
-        if above[0] > allowed:
+        known = _exceedance(self._latency_s[: self._solved] * scale, bound_s, jitter_s) > allowed
+        first = int(np.argmax(known)) if known.any() else self._solved
+        while first == self._solved < len(self.loads):
+            self._until(first + 1)
+            row_s = self._latency_s[first : first + 1] * scale
+            first += int(_exceedance(row_s, bound_s, jitter_s)[0] <= allowed)
+        if first == 0:
             return 0.0
-        first = int(np.searchsorted(above, allowed, side="right"))
         if first == len(self.loads):
             rho = MAX_LOAD
         else:
@@ -126,23 +161,27 @@ class Queue:
     ) -> float:
         """A quantity per request, such as CPU time, from what it is per batch, (B,), and for waking up."""
         rho = min(MAX_LOAD, rate_rps * scale / self.max_rate_rps)
-        each = self.batches @ of_batch[: len(self.service_s)] + self.wakes * of_wake
-        return float(np.interp(rho, self.loads, each))
+        near = slice(self._round(rho) - 1, self._round(rho) + 1)
+        each = self._batches[near] @ of_batch[: len(self.service_s)] + self._wakes[near] * of_wake
+        return float(np.interp(rho, self.loads[near], each))
 
     def wake_share(self, rate_rps: float, *, scale: float = 1.0) -> float:
         """Share of the requests that find the engine at rest."""
-        return float(np.interp(min(1.0, rate_rps * scale / self.max_rate_rps), self.loads, self.wakes))
+        rho = min(1.0, rate_rps * scale / self.max_rate_rps)
+        near = slice(self._round(rho) - 1, self._round(rho) + 1)
+        return float(np.interp(rho, self.loads[near], self._wakes[near]))
 
     def _latency_at(self, rate_rps: float, scale: float) -> np.ndarray:
         """(Q,) between the tabulated loads straight in 1 / (1 - load), as in heavy traffic."""
         rho = rate_rps * scale / self.max_rate_rps
         if rho >= MAX_LOAD:
+            self._until(len(self.loads))
             growth = (1.0 - MAX_LOAD) / (1.0 - min(rho, 0.999))
-            return np.asarray(self.latency_s[-1] * scale * growth)
-        after = int(np.searchsorted(self.loads, rho, side="right"))
+            return np.asarray(self._latency_s[-1] * scale * growth)
+        after = self._round(rho)
         low, high = 1.0 / (1.0 - self.loads[after - 1]), 1.0 / (1.0 - self.loads[after])
         share = (1.0 / (1.0 - rho) - low) / (high - low)
-        before_s, after_s = self.latency_s[after - 1], self.latency_s[after]
+        before_s, after_s = self._latency_s[after - 1], self._latency_s[after]
         return np.asarray((before_s + share * (after_s - before_s)) * scale)
 
 
@@ -169,34 +208,7 @@ def tabulate(service_s: np.ndarray, *, wake_s: float = 0.0) -> Queue:
     >>> 0.001 <= queue.percentile_s(500.0, 0.5) < queue.percentile_s(800.0, 0.5)
     True
     """
-    service_s = np.maximum.accumulate(np.asarray(service_s, dtype=np.float64))
-    size = len(service_s)
-    rested_s = float(service_s[0]) + wake_s
-    longest_s = max(rested_s, float(service_s[-1]))
-    edges_s = service_s[0] * np.geomspace(0.999, 100.0 * longest_s / service_s[0], _BINS + 1)
-    ratio = service_s[-1] / (size * rested_s)
-    low = [load * ratio for load in _LOW_LOADS if load * ratio < 0.75 * _HIGH_LOADS[0]]
-    loads = np.array([0.0, *low, *_HIGH_LOADS])
-    latency_s = np.empty((len(loads), len(_LEVELS)))
-    wakes, batches = np.ones(len(loads)), np.zeros((len(loads), size))
-    latency_s[0], batches[0, 0] = rested_s, 1.0
-    for row, rho in enumerate(loads[1:], start=1):
-        rate = rho * size / service_s[-1]
-        waiting, arrivals = _stationary(service_s, rested_s, rate, float(rho))
-        mass = _latency_mass(service_s, rested_s, rate, waiting, arrivals, edges_s)
-        latency_s[row] = _quantiles(mass, edges_s)
-        taken = waiting[1 : size + 1].copy()
-        taken[0] += waiting[0]
-        taken[-1] += waiting[size + 1 :].sum()
-        requests = float(taken @ np.arange(1, size + 1))
-        batches[row], wakes[row] = taken / requests, waiting[0] / requests
-    return Queue(
-        service_s=service_s,
-        loads=loads,
-        latency_s=np.maximum(latency_s, service_s[0]),
-        batches=batches,
-        wakes=wakes,
-    )
+    return Queue(service_s, wake_s)
 
 
 def _stationary(

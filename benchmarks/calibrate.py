@@ -1,0 +1,127 @@
+"""Fits the constants of the performance model on tables of published measurements, and writes what ships.
+
+    python benchmarks/calibrate.py --tables DIR [--machines instance_specs.csv] [--only training ...]
+
+Without the tables the package works with the calibration that ships. A room that is not fitted again keeps its
+constants and misses. Constants of kernels and collectives are rounded into their modules and only their misses are
+taken from here, because all other rooms are fitted on top of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from calibration import collectives, counted, generation, kernels, training
+
+from tradewind.decide.prediction import fitted
+from tradewind.domain import codec
+from tradewind.domain.estimate import Calibration, Constant
+from tradewind.files import atomic, package_data
+
+OUT = package_data("facts").parent / "calibration.json"
+ROOMS = ("kernels", "collectives", "training", "counted", "generation", "processors")
+MOST = 240
+"""Misses that ship of one kind."""
+RENAMED = {
+    "gemm": "gemm_far",
+    "collectives in a machine": "collective_near",
+    "collectives across, network probed": "collective_far",
+    "llama.cpp prompt": "cpu_prompt_far",
+    "llama.cpp generation": "cpu_generation_far",
+}
+"""Kinds of misses as the fits call them, and as intervals do."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--tables", type=Path, required=True, help="folder with train_*.csv, infer_*.csv and the like"
+    )
+    parser.add_argument("--machines", type=Path, help="instance_specs.csv, for language models on processors")
+    parser.add_argument("--only", nargs="+", choices=ROOMS, default=list(ROOMS))
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument(
+        "--report", type=Path, help="also write every line of the fits' reports here, as JSON"
+    )
+    asked = parser.parse_args()
+    if not (asked.tables / "train_vtrain_a100.csv").is_file():
+        print(
+            f"{asked.tables}: no tables of measurements here; the shipped calibration stays", file=sys.stderr
+        )
+        sys.exit(2)
+    before = (
+        msgspec.json.decode(asked.out.read_bytes(), type=Calibration)
+        if asked.out.is_file()
+        else Calibration(constants={})
+    )
+    constants = dict(fitted.assumed().constants)
+    constants |= {
+        name: one for name, one in before.constants.items() if name not in constants or name in training.FREE
+    }
+    seen = set(before.seen)
+    report: list[dict[str, Any]] = []
+    for room in asked.only:
+        started = time.monotonic()
+        found = _fit(room, asked)
+        if found is None:
+            continue
+        if room not in ("kernels", "collectives"):
+            constants |= {
+                name: Constant(value=value, standard_error=error, fitted_on=source)
+                for name, (value, error, source) in found.constants.items()
+            }
+        for kind, misses in found.residuals.items():
+            name = RENAMED.get(kind, kind)
+            if misses and name.endswith(("_near", "_far")):
+                constants[f"{name}_ratio"] = _interval(misses)
+        seen |= set(getattr(found, "seen", ()))
+        report += [
+            {"room": room, **{key: _plain(value) for key, value in one.items()}} for one in found.report
+        ]
+        print(f"{room}: {len(found.report)} lines, {time.monotonic() - started:.0f} s", flush=True)
+    calibration = Calibration(constants=dict(sorted(constants.items())), seen=tuple(sorted(seen)))
+    atomic.write_bytes(asked.out, codec.encode(calibration))
+    if asked.report:
+        atomic.write_text(asked.report, json.dumps(report, indent=1) + "\n")
+
+
+def _fit(room: str, asked: argparse.Namespace) -> Any:
+    if room == "processors":
+        return generation.fit_cpu(asked.tables, asked.machines) if asked.machines else None
+    return {
+        "kernels": kernels,
+        "collectives": collectives,
+        "training": training,
+        "counted": counted,
+        "generation": generation,
+    }[room].fit(asked.tables)
+
+
+def _interval(misses: list[float]) -> Constant:
+    """The misses of a kind, thinned evenly over their distribution."""
+    values = np.asarray(misses, dtype=np.float64)
+    kept = values if len(values) <= MOST else np.quantile(values, (np.arange(MOST) + 0.5) / MOST)
+    return Constant(
+        value=float(np.exp(np.median(values))),
+        standard_error=float(np.std(values)),
+        fitted_on=f"{len(values)} rows that the fit did not see: measured / predicted",
+        residuals=tuple(round(float(one), 4) for one in np.sort(kept)),
+    )
+
+
+def _plain(value: object) -> object:
+    return round(float(value), 3) if isinstance(value, float | np.floating) else value
+
+
+_ = dataclasses
+
+if __name__ == "__main__":
+    main()
