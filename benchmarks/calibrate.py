@@ -10,7 +10,6 @@ taken from here, because all other rooms are fitted on top of them.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 import time
@@ -28,6 +27,8 @@ from tradewind.files import atomic, package_data
 
 OUT = package_data("facts").parent / "calibration.json"
 ROOMS = ("kernels", "collectives", "training", "counted", "generation", "processors")
+FITTED = ("decode_", "cpu_")
+"""Constants of generation, which keep the values of their last fit."""
 MOST = 240
 """Misses that ship of one kind."""
 RENAMED = {
@@ -64,7 +65,9 @@ def main() -> None:
     )
     constants = dict(fitted.assumed().constants)
     constants |= {
-        name: one for name, one in before.constants.items() if name not in constants or name in training.FREE
+        name: one
+        for name, one in before.constants.items()
+        if name not in constants or name in training.FREE or name.startswith(FITTED)
     }
     seen = set(before.seen)
     report: list[dict[str, Any]] = []
@@ -120,8 +123,6 @@ def _interval(misses: list[float]) -> Constant:
 def _plain(value: object) -> object:
     return round(float(value), 3) if isinstance(value, float | np.floating) else value
 
-
-_ = dataclasses
 
 if __name__ == "__main__":
     main()

@@ -139,9 +139,16 @@ def default_constants() -> dict[str, float]:
 
 
 def fit_constants(
-    tables: list[Table], rows: dict[str, np.ndarray], start: dict[str, float], free: tuple[str, ...] = FREE
+    tables: list[Table],
+    rows: dict[str, np.ndarray],
+    start: dict[str, float],
+    free: tuple[str, ...] = FREE,
+    guess: dict[str, float] | None = None,
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Constants that meet these rows of the tables, each table with the same weight; and their relative errors."""
+    """Constants that meet these rows of the tables, each table with the same weight; and their relative errors.
+
+    `start` is what is known beforehand, `guess` where the search begins.
+    """
     prior = np.array([start[name] for name in free])
     # What is known of a constant beforehand, as a relative error.
     spread = np.array([_known(name, start[name]) for name in free])
@@ -168,8 +175,14 @@ def fit_constants(
         pull = 0.05 * scaled / spread
         return np.concatenate([*parts, pull])
 
+    first = np.log(np.array([(guess or start)[name] for name in free]) / prior)
     done = least_squares(
-        residuals, np.zeros(len(free)), bounds=(-2.5, 2.5), x_scale=0.3, diff_step=1e-3, max_nfev=25
+        residuals,
+        np.clip(first, -2.4, 2.4),
+        bounds=(-2.5, 2.5),
+        x_scale=0.3,
+        diff_step=1e-3,
+        max_nfev=25 if guess is None else 7,
     )
     covariance = np.linalg.pinv(done.jac.T @ done.jac) * 2 * done.cost / max(len(done.fun) - len(free), 1)
     return {**start, **dict(zip(free, prior * np.exp(done.x), strict=True))}, np.sqrt(np.diag(covariance))
@@ -222,17 +235,21 @@ def show(title: str, lines: list[dict[str, Any]]) -> None:
     )
 
 
-def left_out_tables(tables: list[Table], start: dict[str, float]) -> dict[str, np.ndarray]:
+def left_out_tables(
+    tables: list[Table], start: dict[str, float], guess: dict[str, float]
+) -> dict[str, np.ndarray]:
     """Misses of each table by constants fitted on the others."""
     found = {}
     for out in tables:
         rows = {name: chosen for name, chosen in everything(tables).items() if name != out.name}
-        constants, _ = fit_constants(tables, rows, start)
+        constants, _ = fit_constants(tables, rows, start, guess=guess)
         found[out.name] = out.log_measured - out.log_predicted(constants)
     return found
 
 
-def left_out_groups(tables: list[Table], start: dict[str, float], folds: int = 4) -> dict[str, np.ndarray]:
+def left_out_groups(
+    tables: list[Table], start: dict[str, float], guess: dict[str, float], folds: int = 4
+) -> dict[str, np.ndarray]:
     """Misses of rows whose (model, accelerators) group was not in the fit."""
     found = {table.name: np.zeros(len(table.rows)) for table in tables}
     for fold in range(folds):
@@ -243,7 +260,7 @@ def left_out_groups(tables: list[Table], start: dict[str, float], folds: int = 4
             out = {names[place] for place in order[fold::folds]}
             mask = np.array([group in out for group in table.groups])
             rows[table.name], held[table.name] = np.nonzero(~mask)[0], np.nonzero(mask)[0]
-        constants, _ = fit_constants(tables, rows, start)
+        constants, _ = fit_constants(tables, rows, start, guess=guess)
         for table in tables:
             error = table.log_measured - table.log_predicted(constants)
             found[table.name][held[table.name]] = error[held[table.name]]
@@ -279,8 +296,8 @@ def fit(tables: Path) -> Fit:
     in_sample = {table.name: table.log_measured - table.log_predicted(best) for table in loaded}
     splits = {
         "in sample": in_sample,
-        "model and accelerators left out": left_out_groups(loaded, start),
-        "table left out": left_out_tables(loaded, start),
+        "model and accelerators left out": left_out_groups(loaded, start, best),
+        "table left out": left_out_tables(loaded, start, best),
     }
     for split, misses in splits.items():
         found.report += [{**line(name, error), "split": split} for name, error in misses.items()]

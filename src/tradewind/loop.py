@@ -22,14 +22,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
 import tradewind
 from tradewind.domain.errors import NoPlan
 from tradewind.domain.estimate import Observation
-from tradewind.domain.goal import Goal
+from tradewind.domain.goal import CLOUDS, Goal
 from tradewind.domain.host import Host
 from tradewind.domain.overlay import Overlay
 from tradewind.domain.plan import Event, Plan
@@ -44,17 +44,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tradewind.decide.catalog import Catalog
+    from tradewind.domain.generating import GenerationPlan
     from tradewind.domain.offer import Offers
+    from tradewind.domain.training import TrainingPlan
     from tradewind.lab.models import Data, Metric
 
 __all__ = [
     "Work",
     "correct",
     "decide",
+    "kind_of_goal",
     "no_plan",
     "observe",
     "optimize",
     "original",
+    "plan_generation",
+    "plan_training",
     "probe",
     "profile_original",
     "rehearse",
@@ -238,9 +243,13 @@ def decide(work: Work, front: Front, *, today: str) -> Plan:
     """Which variant on which machines of which cloud. Never empty-handed: see `Plan.meets_goal`."""
 
     def search() -> Plan:
-        from tradewind.decide import catalog, planning, prediction
+        from functools import partial
 
-        offers = catalog.offers(work.goal, _catalog(work, today), today)
+        from tradewind.decide import catalog, planning, prediction
+        from tradewind.files.traces import read_trace
+
+        prices = _catalog(work, today)
+        offers = catalog.offers(work.goal, prices, today)
         found = planning.plan(
             work.goal,
             front,
@@ -249,8 +258,17 @@ def decide(work: Work, front: Front, *, today: str) -> Plan:
             host=front.profiles[0].host,
             today=today,
             seed=work.goal.seed,
+            traces={name: planning.Trace(*read_trace(work.source / name)) for name in traces},
+            # Only a goal that cannot be met asks what it would cost with one of its limits opened.
+            wider={
+                name: partial(catalog.offers, opened, prices, today)
+                for name, opened in planning.opened(work.goal).items()
+            },
         )
         return _explained(found, offers)
+
+    trace = work.goal.serve.load.trace
+    traces = () if trace is None else (trace,)
 
     reads = {
         "goal": work.goal,
@@ -258,10 +276,64 @@ def decide(work: Work, front: Front, *, today: str) -> Plan:
         "catalog": _catalog_content(),
         "overlay": _overlay(work),
         "today": today,
+        "traces": {name: _sha256(work.source / name) for name in traces},
     }
     plan = work.steps.do("plan", reads, Plan, search)
     nouns.write(work.folder.path / "plan.json", plan)
     return plan
+
+
+def kind_of_goal(goal_file: Path) -> Literal["serve", "train", "generate"]:
+    """What a goal file asks for: by its `train` or `generate` part; else serving."""
+    from tradewind.domain import codec
+
+    plain = codec.parse(nouns.content(goal_file, "a goal file"), source=str(goal_file))
+    for kind in ("train", "generate"):
+        if isinstance(plain, dict) and kind in plain and "serve" not in plain:
+            return "train" if kind == "train" else "generate"
+    return "serve"
+
+
+def plan_training(goal_file: Path, *, today: str) -> TrainingPlan:
+    """On which machines, how many, and how a step is spread over them, for a goal with `train`."""
+    from tradewind.decide import catalog
+    from tradewind.decide.planning.training import plan_training as plan
+    from tradewind.decide.prediction.fitted import with_defaults
+    from tradewind.domain.training import TrainGoal
+    from tradewind.files import sheets
+
+    goal = nouns.read(goal_file, TrainGoal)
+    everything = _prices(goal.overlay, goal_file.resolve().parent, today)
+    anywhere = msgspec.structs.replace(goal, clouds=CLOUDS, regions=("*",), jurisdiction=(), accelerator=())
+    return plan(
+        goal,
+        catalog.offers(goal, everything, today),
+        with_defaults(sheets.calibration()),
+        devices=sheets.devices(),
+        architectures=sheets.architectures(),
+        today=today,
+        wider=catalog.offers(anywhere, everything, today),
+    )
+
+
+def plan_generation(goal_file: Path, *, today: str) -> GenerationPlan:
+    """On which machines, in which precision and how batched a language model answers, for a goal with `generate`."""
+    from tradewind.decide import catalog
+    from tradewind.decide.planning.generation import plan_generation as plan
+    from tradewind.decide.prediction.fitted import with_defaults
+    from tradewind.domain.generating import GenerateGoal
+    from tradewind.files import sheets
+
+    goal = nouns.read(goal_file, GenerateGoal)
+    everything = _prices(goal.overlay, goal_file.resolve().parent, today)
+    return plan(
+        goal,
+        catalog.offers(goal, everything, today),
+        with_defaults(sheets.calibration()),
+        devices=sheets.devices(),
+        architectures=sheets.architectures(),
+        today=today,
+    )
 
 
 def rehearse(work: Work, plan: Plan) -> Observation:
@@ -293,6 +365,8 @@ def observe(plan: Plan, variants: Path, *, endpoint: str | None, seconds: float)
     from tradewind.run import loadgen, serving
 
     rehearsal, serve = plan.rehearsal, plan.goal.serve
+    # Users far away leave the server less of the bound than the goal says.
+    bound_s = plan.sites[0].bound_s if plan.sites else serve.latency_s
     folder = variants / plan.variant.id
     load: Any = {
         "model": plan.goal.name,
@@ -301,11 +375,9 @@ def observe(plan: Plan, variants: Path, *, endpoint: str | None, seconds: float)
         "seconds": seconds,
         "warmup_s": WARM_UP_S,
         # A request that waits for a free connection would count that as latency.
-        "connections": min(
-            max(CONNECTIONS, int(2.0 * rehearsal.load_rps * serve.latency_s)), MOST_CONNECTIONS
-        ),
+        "connections": min(max(CONNECTIONS, int(2.0 * rehearsal.load_rps * bound_s)), MOST_CONNECTIONS),
         "seed": plan.seed,
-        "bound_s": serve.latency_s,
+        "bound_s": bound_s,
     }
     if endpoint is not None:
         return loadgen.drive_apart(endpoint, **load)
@@ -314,7 +386,7 @@ def observe(plan: Plan, variants: Path, *, endpoint: str | None, seconds: float)
         model=plan.goal.name,
         threads=rehearsal.layout.threads,
         max_batch=rehearsal.layout.max_batch,
-        latency_s=serve.latency_s,
+        latency_s=bound_s,
         log=variants.parent / "server.log",
     )
     try:
@@ -416,19 +488,30 @@ def _explained(plan: Plan, offers: Offers) -> Plan:
 
 
 def _catalog(work: Work, today: str) -> Catalog:
-    """The current catalogue with the user's overlay, if the goal names one."""
+    return _prices(work.goal.overlay, work.source, today)
+
+
+def _prices(overlay: str | None, source: Path, today: str) -> Catalog:
+    """The current catalogue with the user's overlay, if the goal names one; it is found from the goal's folder."""
     from tradewind.decide import catalog
     from tradewind.run import market
 
     found = market.load_catalog()
-    overlay = _overlay(work)
-    return found if overlay is None else catalog.with_overlay(found, overlay, today)
+    return (
+        found
+        if overlay is None
+        else catalog.with_overlay(found, nouns.read(source / overlay, Overlay), today)
+    )
 
 
 def _overlay(work: Work) -> Overlay | None:
     if work.goal.overlay is None:
         return None
     return nouns.read(work.source / work.goal.overlay, Overlay)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(nouns.content(path, "a trace of requests")).hexdigest()
 
 
 def _catalog_content() -> dict[str, str]:

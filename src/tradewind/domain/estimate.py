@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tradewind.domain.noun import Noun, Origin, Range
 
 __all__ = ["Calibration", "Comparison", "Constant", "Estimate", "Figures", "Observation"]
@@ -34,6 +36,15 @@ class Estimate(Figures, frozen=True, kw_only=True):
     level: float
     because: tuple[str, ...]
     """The dominating terms, most important first, one line each."""
+    step_s: Range | None = None
+    """Of one step of training; the rates are then of samples."""
+    cost_usd_per_step: Range | None = None
+    tokens_per_s: Range | None = None
+    """Trained on, or answered."""
+    first_token_s: dict[str, Range] = msgspec.field(default_factory=dict)
+    """Of a language model that answers, by percentile: from the arrival of a request to its first token."""
+    token_s: dict[str, Range] = msgspec.field(default_factory=dict)
+    """Between two tokens of a request, averaged over its answer."""
 
 
 class Observation(Figures, frozen=True, kw_only=True):

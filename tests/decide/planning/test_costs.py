@@ -17,6 +17,7 @@ from tradewind.decide.planning.space import Cell, Known, Space, ways_of
 from tradewind.decide.planning.tariffs import Tariffs
 from tradewind.decide.prediction import default_calibration
 from tradewind.domain.offer import Offer, Offers
+from tradewind.domain.plan import LoadCurve
 
 CALIBRATION = default_calibration()
 INTEL = {
@@ -35,7 +36,7 @@ def costs_of(
     market = Offers.of(offers)
     fleet = Fleet.of(market, CALIBRATION, memory_matters=False)
     space = Space(fleet, ways_of(profiles, CALIBRATION), goal.serve, 0.9, CALIBRATION, Known())
-    return Costs(space, Tariffs(goal, profiles, market, CALIBRATION, "2026-02-03"), load_rps)
+    return Costs(space, Tariffs(goal, profiles, market, CALIBRATION, "2026-02-03"), LoadCurve.flat(load_rps))
 
 
 def solve_all(costs: Costs) -> None:
@@ -115,7 +116,7 @@ def test_another_load_on_the_same_space_leaves_bounds_bounds(make: SimpleNamespa
     first = costs_of(make, offers)
     goal, profiles = make.goal(), make.front().profiles
     tariffs = Tariffs(goal, profiles, Offers.of(offers), CALIBRATION, "2026-02-03")
-    second = Costs(first.space, tariffs, 4.0 * first.load_rps)
+    second = Costs(first.space, tariffs, LoadCurve.flat(4.0 * first.load_rps))
     solve_all(second)
     found = first.cheapest(np.arange(len(offers)))
     eager = costs_of(make, offers)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradewind.decide.planning.prices import Prices, machine_parts, surcharge_bounds_usd
+from tradewind.decide.planning.prices import Prices, fleet_parts, machine_parts, surcharge_bounds_usd
 from tradewind.domain.layout import Layout
-from tradewind.domain.offer import Offers
+from tradewind.domain.offer import Offer, Offers
+from tradewind.domain.plan import Rented
 
 terms = st.fixed_dictionaries(
     {
@@ -81,5 +82,26 @@ def test_a_service_without_a_name_or_an_interval_is_still_told(make: SimpleNames
     offer = make.offer(managed_ratio=1.3)
     _, part = machine_parts(offer, layout(2))
     assert part.because == "the managed service asks 1.3 x the bare machine: no source states it"
-    assert surcharge_bounds_usd(offer, 2) == (part.usd_per_month, part.usd_per_month)
-    assert surcharge_bounds_usd(make.offer(), 2) == (0.0, 0.0)
+    assert surcharge_bounds_usd((rented(offer, 2),)) == pytest.approx(
+        (part.usd_per_month, part.usd_per_month)
+    )
+    assert surcharge_bounds_usd((rented(make.offer(), 2),)) == (0.0, 0.0)
+
+
+def rented(offer: Offer, machines: int, share: float = 1.0) -> Rented:
+    hours = 730.0 * machines * share
+    usd = hours * offer.price_usd_per_hour * (offer.managed_ratio or 1.0)
+    return Rented(offer=offer, machines=machines, machine_hours_per_month=hours, usd_per_month=usd)
+
+
+def test_a_fleet_is_told_by_purchase_and_adds_up(make: SimpleNamespace) -> None:
+    base = rented(make.offer(purchase="commit_1y", price_usd_per_hour=0.1, managed_ratio=1.2), 3)
+    rest = rented(make.offer(price_usd_per_hour=0.2, managed_ratio=1.2), 5, 0.25)
+    compute, surcharge = fleet_parts((base, rest))
+    assert compute.usd_per_month == pytest.approx(3 * 73.0 + 0.25 * 5 * 146.0)
+    assert compute.usd_per_month + surcharge.usd_per_month == pytest.approx(
+        base.usd_per_month + rest.usd_per_month
+    )
+    assert compute.because == (
+        "commit_1y: 3 x 0.1 usd/h x 730 h; on_demand: 912 machine-hours x 0.2 usd/h, up to 5 machines at once"
+    )

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from tradewind.decide.planning.fleet import Fleet
 from tradewind.decide.planning.space import Known, Space, ways_of
@@ -72,3 +74,39 @@ def test_what_a_replica_does_is_computed_once(make: SimpleNamespace) -> None:
     replica = space.replica(0, 0)
     assert once.latency_s == replica.percentile_s(500.0, 0.99, 0.0)
     assert once.risk == 1.0 - replica.confidence(500.0, 0.02, 0.99)
+
+
+@given(
+    p99_s=st.sampled_from([0.0012, 0.0016, 0.0025, 0.006, 0.05]),
+    ghz=st.lists(st.floats(2.0, 4.0), min_size=2, max_size=5),
+    first=st.integers(0, 3),
+)
+@settings(deadline=None, max_examples=25)
+def test_a_like_machine_gives_a_closer_bound_that_still_promises_no_less(
+    make: SimpleNamespace, p99_s: float, ghz: list[float], first: int
+) -> None:
+    offers = [
+        make.offer(cpu_ghz=ghz_, **({} if place % 2 else INTEL_BUT_CLOCK)) for place, ghz_ in enumerate(ghz)
+    ]
+    profiles = make.front(
+        make.profile(threads=(1, 2)),
+        make.profile("flat", overhead_s=300e-6, row_s=2e-6, batches=(1, 8, 32), threads=(1,)),
+    ).profiles
+    space = space_of(make, *offers, p99_s=p99_s, profiles=profiles)
+    machines, columns = space.capacity_rps.shape
+    start = first % machines
+    closer = 0
+    for column in range(columns):
+        space.solve(start, column)
+        for machine in range(machines):
+            loose = float(space.capacity_rps[machine, column])
+            if space.solved[machine, column]:
+                continue
+            closer += space.tighten(machine, column)
+            bound = float(space.capacity_rps[machine, column])
+            assert bound <= loose
+            assert space.replica(machine, column).capacity_rps(p99_s, space.level, space.odds) <= bound
+    event("closer" if closer else "no closer")
+
+
+INTEL_BUT_CLOCK = {name: value for name, value in INTEL.items() if name != "cpu_ghz"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from tradewind.domain.offer import NUMBERS, Keyed, Offer, Offers, StoragePrice, 
 
 if TYPE_CHECKING:
     from tradewind.decide.catalog.rows import CapabilityRow, SurchargeRow
-    from tradewind.domain.goal import Goal
+    from tradewind.domain.noun import Capability, Purchase
 
 __all__ = ["Catalog", "Columns", "Region", "interruptions_per_hour", "is_accelerator", "offers"]
 
@@ -79,7 +79,39 @@ class Catalog:
         return len(self.prices)
 
 
-def offers(goal: Goal, catalog: Catalog, today: str) -> Offers:
+class Wish(Protocol):
+    """What goals of every kind say about where and how one may rent."""
+
+    @property
+    def clouds(self) -> tuple[Cloud, ...]:
+        """Where at all."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names or patterns."""
+
+    @property
+    def purchase(self) -> tuple[Purchase, ...]:
+        """Ways to rent."""
+
+    @property
+    def jurisdiction(self) -> tuple[str, ...]:
+        """Where the machines must stand by law."""
+
+    @property
+    def accelerator(self) -> tuple[str, ...]:
+        """Machines with one of these only."""
+
+    @property
+    def memory_bytes(self) -> float | None:
+        """The least of one machine."""
+
+    @property
+    def require(self) -> tuple[Capability, ...]:
+        """Capabilities of the managed service."""
+
+
+def offers(goal: Wish, catalog: Catalog, today: str) -> Offers:
     """The offers that the goal allows, in the catalogue's order.
 
     Allowed are its clouds, regions, jurisdictions and purchase options, machines with one of its accelerators and
@@ -104,7 +136,7 @@ def offers(goal: Goal, catalog: Catalog, today: str) -> Offers:
     return _offers(catalog, rows, managed, today)
 
 
-def _in_places(goal: Goal, catalog: Catalog, managed: dict[Cloud, Managed]) -> np.ndarray:
+def _in_places(goal: Wish, catalog: Catalog, managed: dict[Cloud, Managed]) -> np.ndarray:
     """(n,) whether the offer is in a region that the goal allows. Errors: InputError."""
     chosen: set[tuple[str, str]] = set()
     for pattern in goal.regions:
@@ -122,7 +154,7 @@ def _in_places(goal: Goal, catalog: Catalog, managed: dict[Cloud, Managed]) -> n
     return np.asarray(allowed[catalog.place])
 
 
-def _under_law(goal: Goal, catalog: Catalog, chosen: set[tuple[str, str]]) -> set[tuple[str, str]]:
+def _under_law(goal: Wish, catalog: Catalog, chosen: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """The regions that stand under one of the goal's jurisdictions. Errors: InputError."""
     known = {word for region in catalog.regions for word in region.jurisdictions}
     asked = tuple(word.lower() for word in goal.jurisdiction)
@@ -135,7 +167,7 @@ def _under_law(goal: Goal, catalog: Catalog, chosen: set[tuple[str, str]]) -> se
     return chosen & lawful
 
 
-def _of_machines(goal: Goal, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
+def _of_machines(goal: Wish, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     """The rows whose machine is described, big enough, and has what is asked. Errors: InputError."""
     numbers, words = catalog.machines.numbers, catalog.machines.words
     fits = ~np.isnan(numbers["vcpus"]) & ~np.isnan(numbers["memory_bytes"])
@@ -180,7 +212,7 @@ def is_accelerator(asked: str, name: str) -> bool:
     return name == asked or name.startswith(f"{asked}-") or name.endswith(f"-{asked}")
 
 
-def _under_purchase(goal: Goal, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
+def _under_purchase(goal: Wish, catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     """The rows under one of the goal's purchase options. Errors: InputError."""
     purchases = catalog.origins.words["purchase"]
     allowed = np.array([purchase in goal.purchase for purchase in purchases], dtype=bool)
@@ -288,7 +320,7 @@ def interruptions_per_hour(interruption_class: str | None) -> float:
     return float("nan") if monthly is None else monthly / 730.0
 
 
-def _regions(pattern: str, goal: Goal, catalog: Catalog) -> list[Region]:
+def _regions(pattern: str, goal: Wish, catalog: Catalog) -> list[Region]:
     """The regions with prices, in the goal's clouds, that a pattern means. Errors: InputError.
 
     Regions that are kept for a government are meant only by who names them, or their law.
@@ -319,7 +351,7 @@ def _regions(pattern: str, goal: Goal, catalog: Catalog) -> list[Region]:
     return priced
 
 
-def _nearest(pattern: str, goal: Goal, catalog: Catalog) -> str:
+def _nearest(pattern: str, goal: Wish, catalog: Catalog) -> str:
     """The names with prices that look most like the pattern, in words."""
     priced = [region for region in catalog.regions if region.machine_types and region.cloud in goal.clouds]
     names = sorted({region.name for region in priced})

@@ -6,7 +6,9 @@ goal, or the nearest with what it misses; and, after an Observation, the correct
 
 from __future__ import annotations
 
+from tradewind.decide.planning.loads import Trace
 from tradewind.decide.planning.planning import plan
+from tradewind.decide.planning.relaxing import opened
 from tradewind.decide.planning.replanning import replan
 
-__all__ = ["plan", "replan"]
+__all__ = ["Trace", "opened", "plan", "replan"]

@@ -10,22 +10,25 @@ import msgspec
 import numpy as np
 
 from tradewind.decide.planning.grouping import alike
-from tradewind.decide.planning.prices import machine_parts, surcharge_bounds_usd
+from tradewind.decide.planning.mixing import Part
+from tradewind.decide.planning.prices import fleet_parts, machine_parts, surcharge_bounds_usd
 from tradewind.decide.planning.space import SLACK, Cell
 from tradewind.decide.prediction.estimating import energy_kwh_per_month, estimate, replica_of
 from tradewind.decide.prediction.service import service_on
 from tradewind.domain.layout import Layout
 from tradewind.domain.noun import Range
-from tradewind.domain.plan import Candidate
+from tradewind.domain.plan import Candidate, Rented, Scheduled
+from tradewind.domain.units import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tradewind.decide.planning.costs import Costs
+    from tradewind.decide.planning.mixing import Mix
     from tradewind.decide.planning.space import Space
     from tradewind.decide.planning.tariffs import Tariffs
     from tradewind.domain.goal import Serve
-    from tradewind.domain.offer import Offer, Offers
+    from tradewind.domain.offer import Offers
     from tradewind.domain.plan import CostPart
 
 __all__ = ["Sized", "best_cell", "candidate_of", "pareto_of", "size"]
@@ -54,6 +57,8 @@ class Sized:
     """Infinite when the grid's intensity is not known: what is not known cannot win."""
     risk: float
     """The probability that the latency bound does not hold."""
+    mix: Mix | None = None
+    """The machines by purchase, where they are bought in several ways."""
 
     @property
     def figures(self) -> tuple[float, float, float, float]:
@@ -102,8 +107,8 @@ class _Equals:
 
     kind: int
     machine: int
-    needed: float
-    """Machines with which they cost that."""
+    effort: float
+    """Machines at all rates with which they cost that."""
     rows: np.ndarray
     columns: list[int]
 
@@ -116,9 +121,9 @@ def _equals(costs: Costs, rows: np.ndarray) -> list[_Equals]:
     kinds = alike(fleet.kinds.of[rows])
     found = []
     for place, kind in enumerate(fleet.kinds.of[rows[kinds.first]].tolist()):
-        fewest = float(costs.needed[kind].min())
+        fewest = float(costs.effort[kind].min())
         by_work: dict[int, list[int]] = {}
-        for column in np.nonzero(costs.needed[kind] <= fewest)[0].tolist():
+        for column in np.nonzero(costs.effort[kind] <= fewest)[0].tolist():
             by_work.setdefault(id(ways[column].work), []).append(column)
         machine, among = int(fleet.machine[kind]), rows[kinds.rows(place)]
         found += [_Equals(kind, machine, fewest, among, columns) for columns in by_work.values()]
@@ -133,7 +138,7 @@ def _with_most_capacity(costs: Costs, group: _Equals) -> Cell | None:
     row, capacity_rps = int(group.rows[0]), costs.space.capacity_rps[group.machine]
 
     def left() -> list[int]:
-        return [column for column in group.columns if costs.needed[group.kind, column] <= group.needed]
+        return [column for column in group.columns if costs.effort[group.kind, column] <= group.effort]
 
     while columns := left():
         most = Cell(row, max(columns, key=lambda column: float(capacity_rps[column])))
@@ -152,38 +157,91 @@ def _cleanest(offers: Offers, rows: np.ndarray) -> tuple[float, str, int]:
     return float(grids.min()), key, row
 
 
-def size(costs: Costs, cell: Cell, needed: int, serve: Serve) -> Sized:
+def size(costs: Costs, cell: Cell, needed: int, serve: Serve, mix: Mix | None = None) -> Sized:
     """A cell with a number of machines that carry load; the risk is that `serve` is not kept."""
     space = costs.space
-    layout = _layout(costs, cell, needed)
+    layout = _layout(costs, cell, needed, mix)
     rate = costs.load_rps / layout.replicas
     conduct = space.conduct(space.fleet.machine_at(cell.row), cell.column, rate, serve.latency_s)
     offer = space.fleet.offers.offer(cell.row)
     busy = min(1.0, rate * conduct.cpu_s_per_request / layout.threads)
     energy = energy_kwh_per_month(offer, layout, busy, space.calibration)
+    energy *= _time_up(costs, _parts(costs, cell, needed, mix))
     grid = offer.grid_gco2e_per_kwh
+    beside_usd = float(costs.beside_usd[cell.row])
     return Sized(
         cell=cell,
         needed=needed,
         replicas=layout.replicas,
-        usd_per_month=costs.usd_of(cell, needed),
+        usd_per_month=mix.usd_per_month + beside_usd if mix else costs.usd_of(cell, needed),
         latency_s=conduct.latency_s,
         gco2e_per_month=math.inf if grid is None else energy * grid,
         risk=conduct.risk,
+        mix=mix,
     )
 
 
-def _layout(costs: Costs, cell: Cell, needed: int) -> Layout:
+def _layout(costs: Costs, cell: Cell, needed: int, mix: Mix | None) -> Layout:
+    """At the highest rate."""
     space = costs.space
-    rented = costs.rented(cell, needed)
+    spares = mix.spares if mix else costs.rented(cell, needed) - needed
     way = space.ways[cell.column]
     return Layout(
-        instances=rented,
+        instances=needed + spares,
         replicas_per_instance=int(space.replicas[space.fleet.kind(cell.row), cell.column]),
         threads=way.work.threads,
         max_batch=way.max_batch,
-        spare_instances=rented - needed,
+        spare_instances=spares,
     )
+
+
+def _parts(costs: Costs, cell: Cell, needed: int, mix: Mix | None) -> tuple[Part, ...]:
+    """The machines of every offer at each rate of the load, spare ones included."""
+    if mix:
+        return mix.parts
+    machines = np.array([costs.rented(cell, int(n)) for n in costs.machines(cell, needed)])
+    if costs.committed[cell.row]:
+        machines[:] = machines[-1]
+    return (Part(cell.row, machines, costs.usd_of(cell, needed) - float(costs.beside_usd[cell.row])),)
+
+
+def _time_up(costs: Costs, parts: tuple[Part, ...]) -> float:
+    """Machine-hours over those of a month in which all machines are up."""
+    most = sum(int(part.machines[-1]) for part in parts)
+    if all((part.machines == part.machines[-1]).all() for part in parts):
+        return 1.0
+    return sum(float(costs.shares @ part.machines) for part in parts) / most
+
+
+def _fleet(costs: Costs, parts: tuple[Part, ...]) -> tuple[Rented, ...]:
+    offers = costs.space.fleet.offers
+    return tuple(
+        Rented(
+            offer=offers.offer(part.row),
+            machines=int(part.machines[-1]),
+            machine_hours_per_month=float(costs.shares @ part.machines) * HOURS_PER_MONTH,
+            usd_per_month=part.usd_per_month,
+        )
+        for part in parts
+    )
+
+
+def _schedule(costs: Costs, parts: tuple[Part, ...]) -> tuple[Scheduled, ...]:
+    """The machines in each hour of the day; nothing for a load that never changes."""
+    curve, offers = costs.curve, costs.space.fleet.offers
+    if len(curve.rates_rps) == 1:
+        return ()
+    # Of rates that were rounded to levels the next one above.
+    at = np.searchsorted(curve.rates_rps, np.array(curve.hours_rps) * (1.0 - 1e-12))
+    hours = []
+    for hour, level in enumerate(at.tolist()):
+        numbers = {"committed": 0, "on_demand": 0, "spot": 0}
+        for part in parts:
+            purchase = offers.offer(part.row).purchase
+            name = purchase if purchase in numbers else "committed"
+            numbers[name] += int(part.machines[level])
+        hours.append(Scheduled(hour=hour, load_rps=curve.hours_rps[hour], **numbers))
+    return tuple(hours)
 
 
 def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized, serve: Serve) -> Candidate:
@@ -191,7 +249,8 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized, serve: Serve) ->
     space = costs.space
     cell, way = chosen.cell, space.ways[chosen.cell.column]
     offer = space.fleet.offers.offer(cell.row)
-    layout = _layout(costs, cell, chosen.needed)
+    layout = _layout(costs, cell, chosen.needed, chosen.mix)
+    chosen_parts = _parts(costs, cell, chosen.needed, chosen.mix)
     # Not from the space: there, offers with equal processors share a machine, its doubts included.
     service = service_on(way.profile, way.work, offer, space.calibration)
     assert not isinstance(service, str), service
@@ -199,7 +258,13 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized, serve: Serve) ->
     figures = estimate(
         way.profile, offer, replica, layout, space.calibration, load_rps=costs.load_rps, serve=serve
     )
-    parts = (*machine_parts(offer, layout), *tariffs.parts(offer.cloud, offer.region, costs.load_rps))
+    fleet = _fleet(costs, chosen_parts)
+    bought = (
+        machine_parts(offer, layout)
+        if len(costs.curve.rates_rps) == 1 and len(fleet) == 1
+        else fleet_parts(fleet)
+    )
+    parts = (*bought, *tariffs.parts(offer.cloud, offer.region, costs.curve.mean_rps))
     reasons = figures.because
     if layout.spare_instances:
         rate = space.fleet.interruptions_per_hour[space.fleet.kind(cell.row)]
@@ -210,26 +275,41 @@ def candidate_of(costs: Costs, tariffs: Tariffs, chosen: Sized, serve: Serve) ->
             f" {space.calibration['spot_replacement_s'].value:.0f} s, and enough machines up"
             f" {space.calibration['spot_availability_ratio'].value:.2%} of the time",
         )
+    if len(costs.curve.rates_rps) > 1:
+        reasons = (*reasons, f"the load over time: {costs.curve.because}")
     judgement = way.profile.variant.judgement
+    up = _time_up(costs, chosen_parts)
     return Candidate(
         variant_id=way.profile.variant.id,
         variant_name=way.profile.variant.name,
         offer=offer,
         layout=layout,
         estimate=msgspec.structs.replace(
-            figures, cost_usd_per_month=_cost_range(offer, layout, parts), because=reasons
+            figures,
+            cost_usd_per_month=_cost_range(fleet, parts),
+            energy_kwh_per_month=_times(figures.energy_kwh_per_month, up),
+            carbon_kgco2e_per_month=_times(figures.carbon_kgco2e_per_month, up),
+            because=reasons,
         ),
         costs=parts,
         quality=judgement.value if judgement else 0.0,
         confidence=1.0 - chosen.risk,
+        fleet=fleet,
+        schedule=_schedule(costs, chosen_parts),
     )
 
 
-def _cost_range(offer: Offer, layout: Layout, parts: tuple[CostPart, ...]) -> Range:
+def _times(known: Range | None, factor: float) -> Range | None:
+    if known is None or factor == 1.0:
+        return known
+    return Range(low=known.low * factor, likely=known.likely * factor, high=known.high * factor)
+
+
+def _cost_range(fleet: tuple[Rented, ...], parts: tuple[CostPart, ...]) -> Range:
     """The sum of the parts, as wide as what a managed service asks is unknown."""
     likely = sum(part.usd_per_month for part in parts)
     surcharge = sum(part.usd_per_month for part in parts if part.name == "managed_service")
-    low, high = surcharge_bounds_usd(offer, layout.instances)
+    low, high = surcharge_bounds_usd(fleet)
     return Range(low=likely - (surcharge - low), likely=likely, high=likely + (high - surcharge))
 
 
@@ -239,7 +319,7 @@ def pareto_of(pool: Iterable[Sized], chosen: Sized, *, within_usd: float) -> lis
     What differs from a cheaper one by less than 1 % in everything is left out, the chosen one and the
     extremes never.
     """
-    unique = {(s.cell.row, s.cell.column, s.needed): s for s in (chosen, *pool)}
+    unique = {(s.cell.row, s.cell.column, s.needed, s.mix is None): s for s in (chosen, *pool)}
     affordable = [s for s in unique.values() if s is chosen or s.usd_per_month <= within_usd]
     order = sorted(affordable, key=lambda s: (s.figures, s.cell.row, s.cell.column))
     kept: list[Sized] = [chosen]

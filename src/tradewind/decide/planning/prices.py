@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from tradewind.domain.plan import CostPart
@@ -17,8 +18,9 @@ from tradewind.domain.units import HOURS_PER_MONTH
 if TYPE_CHECKING:
     from tradewind.domain.layout import Layout
     from tradewind.domain.offer import Offer, Offers
+    from tradewind.domain.plan import Rented
 
-__all__ = ["Prices", "machine_parts", "surcharge_bounds_usd"]
+__all__ = ["Prices", "fleet_parts", "machine_parts", "surcharge_bounds_usd"]
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,40 @@ def machine_parts(offer: Offer, layout: Layout) -> tuple[CostPart, ...]:
     compute = CostPart(
         name="compute", usd_per_month=usd, because=", ".join(words), source=offer.source, as_of=offer.as_of
     )
-    if offer.managed_ratio is None:
+    return (compute, *_surcharge(offer, usd))
+
+
+def fleet_parts(fleet: tuple[Rented, ...]) -> tuple[CostPart, ...]:
+    """The same for machines of several offers, or for some that are not up all the time."""
+    words, usd = [], 0.0
+    for rented in fleet:
+        offer, hours = rented.offer, rented.machine_hours_per_month
+        usd += _bare_usd(rented)
+        words.append(
+            f"{offer.purchase}: {rented.machines} x {offer.price_usd_per_hour:.6g} usd/h x {HOURS_PER_MONTH:.0f} h"
+            if hours >= rented.machines * HOURS_PER_MONTH * (1.0 - 1e-9)
+            else f"{offer.purchase}: {hours:,.0f} machine-hours x {offer.price_usd_per_hour:.6g} usd/h,"
+            f" up to {rented.machines} machines at once"
+        )
+    first = fleet[0].offer
+    compute = CostPart(
+        name="compute", usd_per_month=usd, because="; ".join(words), source=first.source, as_of=first.as_of
+    )
+    asked = [part for rented in fleet for part in _surcharge(rented.offer, _bare_usd(rented))]
+    if not asked:
         return (compute,)
+    total = sum(part.usd_per_month for part in asked)
+    return compute, msgspec.structs.replace(asked[0], usd_per_month=total)
+
+
+def _bare_usd(rented: Rented) -> float:
+    return rented.usd_per_month / (rented.offer.managed_ratio or 1.0)
+
+
+def _surcharge(offer: Offer, usd: float) -> tuple[CostPart, ...]:
+    """What the managed service asks beside so much for bare machines."""
+    if offer.managed_ratio is None:
+        return ()
     low, high = _ratio_bounds(offer)
     said = (
         f"{offer.managed_service or 'the managed service'} asks {offer.managed_ratio:.4g} x the bare machine"
@@ -105,7 +139,6 @@ def machine_parts(offer: Offer, layout: Layout) -> tuple[CostPart, ...]:
     if offer.managed_source is None:
         said += ": no source states it"
     return (
-        compute,
         CostPart(
             name="managed_service",
             usd_per_month=usd * (offer.managed_ratio - 1.0),
@@ -117,11 +150,12 @@ def machine_parts(offer: Offer, layout: Layout) -> tuple[CostPart, ...]:
     )
 
 
-def surcharge_bounds_usd(offer: Offer, instances: int) -> tuple[float, float]:
-    """Between what a managed service asks for so many machines, beside the bare ones, in a month; 0 without one."""
-    usd = _of_one(offer, instances)
-    low, high = _ratio_bounds(offer)
-    return usd * (low - 1.0), usd * (high - 1.0)
+def surcharge_bounds_usd(fleet: tuple[Rented, ...]) -> tuple[float, float]:
+    """Between what managed services ask for machines, beside the bare ones, in a month; 0 without one."""
+    bare = [(_bare_usd(rented), _ratio_bounds(rented.offer)) for rented in fleet]
+    return sum(usd * (low - 1.0) for usd, (low, _) in bare), sum(
+        usd * (high - 1.0) for usd, (_, high) in bare
+    )
 
 
 def _ratio_bounds(offer: Offer) -> tuple[float, float]:

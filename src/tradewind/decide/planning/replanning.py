@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from tradewind.decide.planning.candidates import size
 from tradewind.decide.planning.grouping import truth
-from tradewind.decide.planning.planning import answer_to_goal, plan_from
+from tradewind.decide.planning.loads import cold_start_s, curve_of
+from tradewind.decide.planning.planning import answer_to_goal, plan_for_users, plan_from
 from tradewind.decide.planning.search import Answer, Search
 from tradewind.decide.planning.space import Cell
 from tradewind.decide.prediction.calibrating import fit
@@ -41,7 +41,8 @@ def replan(
     """The plan with constants corrected by an observation of its rehearsal, and what changed and why.
 
     The choice stays, with as many machines as it now needs, unless it cannot keep the goal any more or
-    another saves 3 % of the cost. `calibration` is the one that the rehearsal was predicted with.
+    another saves 3 % of the cost; for users in several parts of the world all is planned anew. `calibration` is
+    the one that the rehearsal was predicted with.
     """
     host = front.profiles[0].host
     profile = front.profile(plan.variant.id)
@@ -53,7 +54,19 @@ def replan(
         )
 
     corrected = fit(calibration, plan.rehearsal, observation, rehearsed)
-    search = Search(plan.goal, front.profiles, offers, corrected, plan.today)
+    if plan.goal.users:
+        revised = plan_for_users(
+            plan.goal,
+            front,
+            offers,
+            corrected,
+            plan.load or curve_of(plan.goal.serve, cold_start_s(front.profiles, corrected)),
+            host=host,
+            today=plan.today,
+            seed=seed,
+        )
+        return msgspec.structs.replace(revised, changes=tuple(_constants(calibration, corrected)))
+    search = Search(plan.goal, front.profiles, offers, corrected, plan.today, curve=plan.load)
     fresh = answer_to_goal(search)
     kept = _kept(search, plan.choice, fresh)
     answer = fresh
@@ -93,7 +106,7 @@ def _kept(search: Search, former: Candidate, fresh: Answer) -> Answer | None:
         return costs.usd_at(cell), other_batch, -ways[cell.column].max_batch
 
     cell = min(possible, key=order)
-    return Answer(fresh.question, costs, size(costs, cell, costs.instances(cell), search.goal.serve))
+    return Answer(fresh.question, costs, search.mixed(costs, cell))
 
 
 def _constants(before: Calibration, after: Calibration) -> list[Change]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -11,8 +11,11 @@ import numpy as np
 from tradewind.decide.planning.candidates import Sized, best_cell, size
 from tradewind.decide.planning.costs import Costs
 from tradewind.decide.planning.fleet import Fleet
-from tradewind.decide.planning.space import Known, Space, Way, ways_of
+from tradewind.decide.planning.loads import cold_start_s, curve_of
+from tradewind.decide.planning.mixing import Stock, best_mixes, mix_of
+from tradewind.decide.planning.space import Cell, Known, Space, Way, ways_of
 from tradewind.decide.planning.tariffs import Tariffs
+from tradewind.domain.goal import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from tradewind.domain.estimate import Calibration
     from tradewind.domain.goal import Goal, Serve
     from tradewind.domain.offer import Offers
+    from tradewind.domain.plan import LoadCurve
     from tradewind.domain.profile import Profile
 
 __all__ = ["Answer", "Question", "Search", "with_latency", "with_load"]
@@ -40,8 +44,8 @@ class Question:
 
     serve: Serve
     confidence: float
-    quality: Literal["kept", "best", "any"] = "kept"
-    """Variants within the quality budget, the one of best quality, or all."""
+    quality: str = "kept"
+    """Variants within the quality budget ("kept"), the one of best quality ("best"), all ("any"), or one by its id."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,20 @@ class Search:
     """Answers questions about one set of variants and offers; keeps what they share."""
 
     def __init__(
-        self, goal: Goal, profiles: Sequence[Profile], offers: Offers, calibration: Calibration, today: str
+        self,
+        goal: Goal,
+        profiles: Sequence[Profile],
+        offers: Offers,
+        calibration: Calibration,
+        today: str,
+        *,
+        curve: LoadCurve | None = None,
     ) -> None:
+        """`curve` is the load over time; without it that which the goal itself states."""
         self.goal = goal
+        self.curve = curve or curve_of(goal.serve, cold_start_s(profiles, calibration))
         self.calibration = calibration
+        self.today = today
         self.tariffs = Tariffs(goal, profiles, offers, calibration, today)
         self.eligible = tuple(p for p in profiles if keeps_quality(p, goal))
         every = ways_of(profiles, calibration)
@@ -85,11 +99,15 @@ class Search:
             "kept": tuple(way for way in every if way.profile in self.eligible),
             "best": tuple(way for way in every if way.profile is best),
         }
+        for profile in profiles:
+            self._ways[profile.variant.id] = tuple(way for way in every if way.profile is profile)
+        self._by_quality = tuple(sorted(profiles, key=_quality, reverse=True))
         # A fact of the variants, not of the offers: another offer must not change what is said of this one.
         memory_matters = any(bool(way.work.memory_s.any()) for way in every)
         self.fleet = Fleet.of(offers, calibration, memory_matters=memory_matters)
         self._known = Known()
         self._spaces: dict[tuple[str, float, float, str], Space] = {}
+        self._known_stock: Stock | None = None
 
     def costs(self, question: Question) -> Costs:
         """The cost of every offer under the question."""
@@ -100,7 +118,7 @@ class Search:
             self._spaces[key] = Space(
                 self.fleet, ways, serve, question.confidence, self.calibration, self._known
             )
-        return Costs(self._spaces[key], self.tariffs, serve.load.rate_rps)
+        return Costs(self._spaces[key], self.tariffs, self.curve.at_peak(serve.load.rate_rps))
 
     def answer(self, question: Question) -> Answer | None:
         """The cheapest way, whatever it costs; None when no offer keeps the latency bound."""
@@ -110,7 +128,49 @@ class Search:
         cell = best_cell(costs)
         if cell is None:
             return None
-        return Answer(question, costs, size(costs, cell, costs.instances(cell), self.goal.serve))
+        return Answer(question, costs, self._cheapest(costs, cell))
+
+    def correct(self, answer: Answer) -> None:
+        """Take the way of an answer to carry so little that it needs one machine more."""
+        costs, chosen = answer.costs, answer.sized
+        machine, column = self.fleet.machine_at(chosen.cell.row), chosen.cell.column
+        per_machine = int(costs.space.replicas[self.fleet.kind(chosen.cell.row), column])
+        costs.space.correct(machine, column, costs.load_rps / ((chosen.needed + 1) * per_machine))
+
+    def _cheapest(self, costs: Costs, cell: Cell) -> Sized:
+        """The cell that is cheapest bought in one way; or machines bought in several, where that is cheaper."""
+        single = size(costs, cell, costs.instances(cell), self.goal.serve)
+        if len(costs.curve.rates_rps) == 1:
+            return single
+        offers = self.fleet.offers
+        mixes = [
+            size(costs, of, costs.instances(of), self.goal.serve, mix)
+            for of, mix in best_mixes(costs, self._stock(costs), single.usd_per_month)
+        ]
+
+        def order(sized: Sized) -> tuple[float, float, str]:
+            offer = offers.offer(sized.cell.row)
+            return sized.latency_s, sized.gco2e_per_month, offer.key
+
+        return min(mixes, key=order, default=single)
+
+    def mixed(self, costs: Costs, cell: Cell) -> Sized:
+        """A cell with the machines that it needs, bought in the cheapest way that its machine and place offer."""
+        single = size(costs, cell, costs.instances(cell), self.goal.serve)
+        if len(costs.curve.rates_rps) == 1:
+            return single
+        stock = self._stock(costs)
+        rows = stock.groups.rows(int(stock.groups.of[cell.row]))
+        mix = mix_of(costs, rows, costs.machines(cell, costs.instances(cell)))
+        if mix is None or len(mix.parts) == 1:
+            return single
+        found = size(costs, cell, costs.instances(cell), self.goal.serve, mix)
+        return found if found.usd_per_month < single.usd_per_month else single
+
+    def _stock(self, costs: Costs) -> Stock:
+        if self._known_stock is None:
+            self._known_stock = Stock(costs)
+        return self._known_stock
 
     def within(self, question: Question, usd_per_month: float) -> Answer | None:
         """The answer, if it is within a budget."""
@@ -156,9 +216,21 @@ class Search:
                 high, found = middle, better
         return found
 
-    def others(self, question: Question) -> list[Question]:
-        """The question with quality or confidence given up."""
-        return [replace(question, confidence=_EVEN_ODDS), replace(question, quality="any")]
+    def confidence_within(self, question: Question, usd_per_month: float) -> Answer | None:
+        """The highest confidence, below the asked one, that a budget pays for; none below even odds."""
+        asked = question.confidence
+        return self._loosest(
+            lambda share: replace(question, confidence=asked - share * (asked - _EVEN_ODDS)), usd_per_month
+        )
+
+    def quality_within(self, question: Question, usd_per_month: float) -> Answer | None:
+        """The variant of best quality, of all that do not keep the asked one, that a budget pays for."""
+        for profile in self._by_quality:
+            if profile not in self.eligible:
+                answer = self.within(replace(question, quality=profile.variant.id), usd_per_month)
+                if answer is not None:
+                    return answer
+        return None
 
 
 def _quality(profile: Profile) -> float:
@@ -173,6 +245,8 @@ def with_latency(question: Question, latency_s: float) -> Question:
 
 
 def with_load(question: Question, rate_rps: float) -> Question:
-    """The question with another load."""
-    load = msgspec.structs.replace(question.serve.load, rate_rps=rate_rps)
+    """The question with another highest load."""
+    if rate_rps == question.serve.load.rate_rps:
+        return question
+    load = Load(rate_rps=rate_rps)
     return replace(question, serve=msgspec.structs.replace(question.serve, load=load))

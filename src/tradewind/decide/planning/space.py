@@ -15,6 +15,7 @@ import numpy as np
 
 from tradewind.decide.control.sizing import MOST_INSTANCES, instances_with_spares, replicas_per_instance
 from tradewind.decide.prediction.estimating import (
+    STEP,
     Replica,
     Tables,
     log_deviation,
@@ -130,6 +131,8 @@ class Space:
         self.calibration = calibration
         self._known = known
         self._spares: dict[tuple[int, float], int] = {}
+        self._tight: set[tuple[int, int]] = set()
+        self._solved_on: dict[int, list[int]] = {}
         self._conducts: dict[tuple[int, int, float, float], Conduct] = {}
         self._refused: dict[int, np.ndarray] = {}
         shape = (len(fleet.machines), len(ways))
@@ -222,14 +225,65 @@ class Space:
             )
         return self._conducts[key]
 
+    def tighten(self, machine: int, column: int) -> bool:
+        """A closer bound on a capacity, from the queue of a like machine; whether there was one to be had.
+
+        Where every batch takes at least r times as long as on a machine whose queue is solved, it carries no more
+        than that one would if it were r times as slow.
+        """
+        others = self._solved_on.get(column, [])
+        if not others or (machine, column) in self._tight:
+            return False
+        self._tight.add((machine, column))
+        way = self.ways[column]
+        times = self._scaled(way)
+        among = slice(0, int(np.searchsorted(way.work.batches, way.max_batch)) + 1)
+        rested = times.total_s[:, 0] + times.wake_s
+        ratios = np.column_stack(
+            [
+                times.total_s[machine, among] / times.total_s[others, among],
+                rested[machine] / rested[others],
+            ]
+        )
+        slower = ratios.min(axis=1)
+        like = int(np.argmin(ratios.max(axis=1) / slower))
+        replica = self.replica(others[like], column)
+        # As slow as the confidence asks: the deviation is that of this machine, not of the other. The shapes of both
+        # are rounded, by half a step at most.
+        deviation = float(times.deviation[machine]) - replica.service.deviation
+        factor = float(slower[like]) * math.exp(self.odds * deviation - STEP)
+        bound = replica.scaled_capacity_rps(
+            self.serve.latency_s, self.level, self.odds, factor=factor, wake_s=float(times.wake_s[machine])
+        )
+        before = self.capacity_rps[machine, column]
+        self.capacity_rps[machine, column] = min(before, SLACK * bound)
+        return bool(self.capacity_rps[machine, column] < before)
+
     def solve(self, machine: int, column: int) -> float:
         """The capacity of a replica by queueing, in place of the bound."""
         if not self.solved[machine, column]:
+            self._solved_on.setdefault(column, []).append(machine)
             replica = self.replica(machine, column)
             solved = replica.capacity_rps(self.serve.latency_s, self.level, self.odds)
             self.capacity_rps[machine, column] = min(solved, self.capacity_rps[machine, column])
             self.solved[machine, column] = True
         return float(self.capacity_rps[machine, column])
+
+    def carried_rps(self, kinds: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """(kinds,) what one machine carries, each with its way."""
+        return np.asarray(
+            self.capacity_rps[self.fleet.machine[kinds], columns] * self.replicas[kinds, columns]
+        )
+
+    @property
+    def solutions(self) -> int:
+        """How many capacities of a way on a machine were solved; of all others a bound was enough."""
+        return sum(len(machines) for machines in self._solved_on.values())
+
+    def correct(self, machine: int, column: int, capacity_rps: float) -> None:
+        """Take a replica to carry no more than this, whatever the queue's tables say."""
+        self.capacity_rps[machine, column] = min(capacity_rps, self.capacity_rps[machine, column])
+        self.solved[machine, column] = True
 
     def needed(self, load_rps: float, kinds: slice, columns: slice) -> np.ndarray:
         """(kinds, columns) machines for a load without spares, as floats: infinite where it cannot be served."""

@@ -101,7 +101,7 @@ _LONG_CHAINS: Final = (
 gathered inputs, attention that no fused kernel computes."""
 _GROUP_NORMS: Final = r"_gn|evo|frn|_bit|[a-z]_r\d+_s\d+"
 """Networks that normalise over groups of channels or over responses: no library fuses these, least of all backward."""
-_WIDE_GROUPS: Final = r"^regnet|^(dm_|eca_)?nfnet|^repvgg_.*g4|^halo.*regnet"
+_WIDE_GROUPS: Final = r"^regnet[xyv]|^(dm_|eca_)?nfnet|^repvgg_.*g4"
 """Networks whose convolutions have groups of more than 32 channels, other than ResNeXt's of 4 to 32."""
 _NO_SCORES: Final = r"mixer|^gmlp|resmlp|sequencer|xcit|perceiver"
 """Networks of style vit that mix tokens otherwise than by attention among all."""
@@ -236,7 +236,7 @@ _BY_STYLE: Final = {
     "concat": ((0.944, 0.04), (6.75, 0.27), (0.364, 0.026)),
     "vit": ((1, 0.018), (3.54, 0.15), (0.283, 0.019)),
     "window": ((0.823, 0.025), (3.36, 0.12), (0.259, 0.02)),
-    "recurrent": ((0.85, 0.15), (4.0, 2.0), (0.30, 0.15)),
+    "recurrent": ((0.85, 0.15), (1.5, 1.0), (0.30, 0.15)),
 }
 _MEANINGS: Final = ("matrix_ratio", "elementwise_words", "fused_ratio")
 
@@ -251,6 +251,11 @@ ASSUMED: Final[dict[str, tuple[float, float, str]]] = {
         for meaning, (value, error) in zip(_MEANINGS, pairs, strict=True)
     },
     "npu_feed_bytes_per_s": (7.4e9, 2e9, NEURON + ": the input of a call, from the host"),
+    "tf32_convolution_ratio": (
+        0.5,
+        0.1,
+        _STEPS + ": tf32 convolutions reach less of their peak than 16-bit ones",
+    ),
     "activation_flops": (184, 5.7, _CALLS + ": outside of matrix units, for one activation"),
     "product_words": (2.48, 0.059, _CALLS),
     "stage_sharpness": (2.05, 0.081, _CALLS),
@@ -261,7 +266,11 @@ ASSUMED: Final[dict[str, tuple[float, float, str]]] = {
     "unknown_kernels": (203, 10, _CALLS),
     "kernel_depth_exponent": (0.394, 0.016, _CALLS),
     "host_start_s": (5.82e-05, 5.7e-07, _CALLS),
-    "graph_start_ratio": (0.3, 0.018, _CALLS),
+    "graph_start_ratio": (
+        0.45,
+        0.15,
+        "assumed: TensorFlow, MXNet and Paddle take 0.1 to 0.8 (NVIDIA/DeepLearningExamples@729963dd, one image a call)",
+    ),
     "compiled_start_ratio": (0.3, 0.018, _CALLS),
     "autocast_start_ratio": (1.2, 0.012, _CALLS),
     "fused_kernels_ratio": (0.407, 0.016, _CALLS),
@@ -308,7 +317,8 @@ def _work_s(calls: Calls, device: DeviceColumns, constants: Mapping[str, float])
     samples = calls.batch * calls.copies
     processor, fed = device.is_cpu, device.is_npu | device.is_tpu
     sustained = sustained_ratio(device, c, operand_bytes=calls.operand_bytes)
-    peak = device.peak_flops_per_s * sustained * np.where(calls.tf32, c["tf32_ratio"], 1.0)
+    tf32 = np.where(_of_tokens(calls), c["tf32_ratio"], c["tf32_convolution_ratio"])
+    peak = device.peak_flops_per_s * sustained * np.where(calls.tf32, tf32, 1.0)
     bandwidth = device.memory_bandwidth_bytes_per_s * c["memory_bandwidth_ratio"]
     written = samples * calls.activations * (1.0 - calls.scores * calls.fused_attention)
     fused = calls.compiled | calls.engine
@@ -339,8 +349,15 @@ def _work_s(calls: Calls, device: DeviceColumns, constants: Mapping[str, float])
 
 def _channels_last(calls: Calls) -> Truths:
     """Whether convolutions find their layout: images of 16 bits in a vendor's script, or where the call says so."""
-    tokens = (calls.style == STYLES.index("vit")) | (calls.style == STYLES.index("window"))
-    return (calls.channels_last | (calls.tuned & (calls.word_bytes < 4.0))) & ~tokens
+    return (calls.channels_last | (calls.tuned & (calls.word_bytes < 4.0))) & ~_of_tokens(calls)
+
+
+def _of_tokens(calls: Calls) -> Truths:
+    return (calls.style == STYLES.index("vit")) | (calls.style == STYLES.index("window"))
+
+
+def _depthwise(calls: Calls) -> Truths:
+    return (calls.style == STYLES.index("mobile")) | (calls.style == STYLES.index("convnext"))
 
 
 def _with_starts(
@@ -388,7 +405,8 @@ def training_step_s(
     products, elementwise = _work_s(calls, device, c)
     bandwidth = device.memory_bandwidth_bytes_per_s * c["memory_bandwidth_ratio"]
     last = _channels_last(calls)
-    words = c["training_words_ratio"] * np.where(last, c["last_step_ratio"], 1.0)
+    # Gradients of depthwise convolutions have kernels of their own, for which the layout is the same.
+    words = c["training_words_ratio"] * np.where(last & ~_depthwise(calls), c["last_step_ratio"], 1.0)
     words = words * np.where(calls.tuned, c["tuned_step_ratio"], 1.0)
     words = words * np.where(calls.chains, c["chain_step_ratio"], 1.0)
     words = words * np.where(calls.group_norms, c["group_norm_step_ratio"], 1.0)
@@ -633,7 +651,7 @@ def _call_of(
     gpus = number(row, "gpus") or 1.0
     batch = number(row, "batch", "batch_per_gpu", "micro_batch")
     if batch is None:
-        usual = _usual_batch(network, device, arithmetic.activation_bytes, gpus) if training else 1.0
+        usual = _usual_batch(network, device, arithmetic.activation_bytes, gpus, units) if training else 1.0
         noted = _stated_batch(text, arithmetic.compute)
         batch = noted or usual
         if noted is None:
@@ -662,7 +680,9 @@ def _call_of(
         **network,
         "style": float(STYLES.index(style)),
         # TensorFlow's way of padding comes before each convolution, where a compiler would fuse.
-        "chains": float(_long_chains(name) or (compiled and name.lower().startswith("tf_") and style == "mobile")),
+        "chains": float(
+            _long_chains(name) or (compiled and name.lower().startswith("tf_") and style == "mobile")
+        ),
         "group_norms": float(bool(re.search(_GROUP_NORMS, _family(name)))),
         "wide_groups": float(bool(re.search(_WIDE_GROUPS, _family(name)))),
         "scores": float(not re.search(_NO_SCORES, _family(name))),
@@ -784,12 +804,14 @@ def _units(sample: str) -> float:
     return float(found[1]) * (2.0 if "translation" in sample else 1.0)
 
 
-def _usual_batch(network: Mapping[str, float], device: Device, word_bytes: float, gpus: float) -> float:
-    """The largest power of two that fits in a training device's memory, up to what is usual."""
+def _usual_batch(
+    network: Mapping[str, float], device: Device, word_bytes: float, gpus: float, units: float
+) -> float:
+    """The largest power of two that fits in a training device's memory; up to what is usual for images and lookups."""
     held = 16.0 * (network["parameters"] + network["table_parameters"])
     each = _KEPT_WORDS * word_bytes * network["activations"]
     fits = max((_FILLED * device.memory_bytes - held) / each, 1.0)
-    usual = _USUAL_LOOKUPS / gpus if network["table_parameters"] else _USUAL_BATCH
+    usual = _USUAL_LOOKUPS / gpus if network["table_parameters"] else _USUAL_BATCH if units == 1.0 else np.inf
     return float(min(2.0 ** np.floor(np.log2(fits)), usual))
 
 

@@ -87,6 +87,8 @@ class EncoderCalls:
     """A graph executor starts the kernels (TensorFlow, XLA), not Python."""
     fused_attention: Truths
     """Scores stay on the chip."""
+    remembers: Truths
+    """Attends to the segment before too, by relative positions (Transformer-XL)."""
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -122,6 +124,9 @@ ASSUMED: Final[dict[str, tuple[float, float, str]]] = {
     "npu_call_s": (2.7e-4, 5e-5, NEURON + ": one call of a compiled graph"),
     "layer_kernels": (26.8, 4.5, _CALLS + ": without fusion"),
     "engine_kernels_ratio": (0.506, 0.014, _CALLS),
+    "cold_product_ratio": (1.15, 0.1, _CALLS + ": products between other work, to products that a test repeats"),
+    "fused_attention_kernels_ratio": (0.7, 0.1, _CALLS),
+    "unaligned_ratio": (0.25, 0.1, _CALLS),
     "quantized_kernels_ratio": (1.44, 0.068, _CALLS + ": scaling to and from 8 bits has kernels of its own"),
     "python_start_s": (1.48e-05, 2.5e-06, _CALLS + ": from Python, for each kernel"),
     "executor_start_s": (
@@ -161,22 +166,26 @@ def _forward_work_s(calls: EncoderCalls, device: DeviceColumns, constants: Mappi
     width = net.heads * net.head_dim
     kept = np.where(net.kv_heads > 0, net.kv_heads, net.heads) * net.head_dim
 
-    def product(k: Column, n: Column) -> Any:
+    def product(k: Column, n: Column, times: Any = 1.0) -> Any:
         return gemm_s(
-            rows, k, n, device, c,
+            times * rows, k, n, device, c,
             bytes_a=calls.operand_bytes, bytes_b=calls.weight_bytes, bytes_c=calls.word_bytes,
         )  # fmt: skip
 
     inner = np.where(net.experts > 0, net.expert_ffn * np.maximum(net.experts_per_token, 1.0), net.ffn)
-    products = product(net.hidden, width + 2.0 * kept) + product(width, net.hidden)
+    # What is remembered is projected again.
+    twice = np.where(calls.remembers, 2.0, 1.0)
+    products = product(net.hidden, width + 2.0 * kept, twice) + product(width, net.hidden)
     products += product(net.hidden, inner * (1.0 + net.gated)) + product(inner, net.hidden)
     fusion = np.where(calls.engine | calls.tuned, c["engine_words_ratio"], 1.0)
     words = c["layer_words"] * net.hidden + c["inner_words"] * inner
     # Chips for networks hold activations in memory that the compiler manages.
     fusion = fusion * np.where(device.is_npu | device.is_tpu, c["on_chip_ratio"], 1.0)
     elementwise = memory_bound_s(rows * words * fusion * calls.word_bytes, device, c)
-    layer = products + _attention_s(calls, device, c) + elementwise
-    head = np.where(calls.head, product(net.hidden, net.vocab), 0.0)
+    layer = c["cold_product_ratio"] * products + _attention_s(calls, device, c) + elementwise
+    # An adaptive softmax computes the frequent words of each token, and few of the others (Grave et al. 2017).
+    vocab = np.where(calls.remembers, np.minimum(net.vocab, _FREQUENT_WORDS), net.vocab)
+    head = np.where(calls.head, product(net.hidden, vocab), 0.0)
     return np.asarray(net.layers * layer + head)
 
 
@@ -192,10 +201,15 @@ def _attention_s(calls: EncoderCalls, device: DeviceColumns, constants: Mapping[
         causal=net.causal, flash=np.ones(len(calls)), backward=False,
     )  # fmt: skip
     groups, each = sequences * net.heads, {"bytes_a": calls.word_bytes, "bytes_b": calls.word_bytes}
-    plain = gemm_s(
-        tokens, net.head_dim, tokens, device, c, batch=groups, bytes_c=calls.word_bytes, **each
-    ) + gemm_s(tokens, tokens, net.head_dim, device, c, batch=groups, bytes_c=calls.word_bytes, **each)
-    scores = groups * tokens * tokens * calls.word_bytes
+    keys = tokens * np.where(calls.remembers, 2.0, 1.0)
+    scored = gemm_s(tokens, net.head_dim, keys, device, c, batch=groups, bytes_c=calls.word_bytes, **each)
+    mixed = gemm_s(tokens, keys, net.head_dim, device, c, batch=groups, bytes_c=calls.word_bytes, **each)
+    # Positions are scored apart, and shifted into place (Dai et al. 2019, appendix B).
+    plain = scored * np.where(calls.remembers, 2.0, 1.0) + mixed
+    # Matrix units take rows of 16 bytes: 577 tokens of 2 bytes fit none, and only engines pad them.
+    odd = (calls.operand_bytes == 2.0) & (np.mod(tokens, 8.0) != 0) & ~calls.engine & device.has_matrix_units
+    plain = plain / np.where(odd, c["unaligned_ratio"], 1.0)
+    scores = groups * tokens * keys * calls.word_bytes * np.where(calls.remembers, 2.0, 1.0)
     words = np.where(calls.engine | calls.tuned, c["engine_score_words"], c["score_words"])
     plain = plain + memory_bound_s(words * scores, device, c)
     return np.where(calls.fused_attention, fused, plain)
@@ -207,6 +221,7 @@ def _with_starts(
     c = constants
     kernels = passes * calls.networks.layers * c["layer_kernels"]
     kernels = kernels * np.where(calls.engine, c["engine_kernels_ratio"], 1.0)
+    kernels = kernels * np.where(calls.fused_attention, c["fused_attention_kernels_ratio"], 1.0)
     kernels = kernels * np.where(calls.operand_bytes < 2.0, c["quantized_kernels_ratio"], 1.0)
     start = np.where(calls.graph | calls.engine, c["executor_start_s"], c["python_start_s"])
     start = start * c["host_speed_per_year"] ** np.clip(2020.0 - device.year, -4.0, 4.0)
@@ -315,7 +330,7 @@ def encoder_calls_of(
     values = {
         name: np.array([one.columns[name] for one in read], dtype=np.float64) for name in (*names, *_BESIDE)
     }
-    truths = ("tf32", "head", "engine", "tuned", "graph", "fused_attention")
+    truths = ("tf32", "head", "engine", "tuned", "graph", "fused_attention", "remembers")
     columns: dict[str, Any] = {n: values[n] > 0 if n in truths else values[n] for n in names}
     return EncoderRead(
         np.array(places, dtype=np.intp),
@@ -334,6 +349,12 @@ _BESIDE: Final = ("devices", "training", "optimizer", "units")
 _PATCH: Final = 16.0
 """Edge of a vision transformer's patch where the name does not say it."""
 _USUAL_TOKENS: Final = 128.0
+_SEGMENT: Final = 192.0
+"""Tokens of a segment of Transformer-XL, and of the one that it remembers (NVIDIA DeepLearningExamples, base)."""
+_FREQUENT_WORDS: Final = 20e3
+"""The first cut of its adaptive softmax on WikiText-103 (likewise)."""
+_TWO_STACKS: Final = ("switch",)
+"""Families with as many layers in an encoder as in a decoder."""
 _FILLED: Final = 0.8
 """Part of the memory that whoever trains fills."""
 _FUSED_TOKENS: Final = 512.0
@@ -374,8 +395,9 @@ def _call_of(
     if tokens is None:
         stated = re.search(r"sequence-length=(\d+)", row.get("precision") or "")
         tokens = float(stated[1]) if stated else 384.0 if "squad" in name.lower() else None
+    remembers = "transformer-xl" in network.family
     if tokens is None:
-        tokens = _USUAL_TOKENS
+        tokens = _SEGMENT if remembers else _USUAL_TOKENS
         missing.append("sequence length")
     framework = (row.get("framework") or "").lower()
     text = f"{framework} {row.get('notes') or ''}".lower()
@@ -402,10 +424,14 @@ def _call_of(
         "head": float(bool(network.causal and network.vocab) and not edge),
         "engine": float(engine),
         "tuned": float(
-            any(w in f"{text} {(row.get('family') or '').lower()}" for w in ("nvidia-dle", "ngc", "mlperf"))
+            not remembers
+            and any(
+                w in f"{text} {(row.get('family') or '').lower()}" for w in ("nvidia-dle", "ngc", "mlperf")
+            )
         ),
         "graph": float("tf" in shown or "tensorflow" in text or "xla" in text),
         "fused_attention": float(narrow and engine and (tokens <= _FUSED_TOKENS or not column)),
+        "remembers": float(remembers),
         "devices": (number(row, "gpus") or 1.0) * devices_in(device_text),
         "training": float(training),
         "units": tokens if "tok/s" in text else 1.0,
@@ -431,6 +457,9 @@ def _network_of(row: Mapping[str, str], known: Architecture | None) -> Transform
             if row.get(key)
         }
         if isinstance(known, Transformer):
+            # Of an encoder with a decoder, tables may state one of the two.
+            if known.family in _TWO_STACKS and known.layers == 2.0 * float(row["layers"]):
+                return known
             return transformer_from(shape, like=known)
         return transformer_from(shape)
     return known if isinstance(known, Transformer) else None

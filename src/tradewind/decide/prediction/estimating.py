@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tradewind.decide.prediction.constants import LEVEL
+from tradewind.decide.prediction.papers import predict_on_paper
 from tradewind.decide.prediction.queueing import MAX_LOAD, Queue, tabulate
 from tradewind.decide.prediction.service import Service, service_on, work_of
 from tradewind.domain import units
 from tradewind.domain.errors import InputError
 from tradewind.domain.estimate import Estimate
-from tradewind.domain.goal import PERCENTILES
+from tradewind.domain.generating import Generate
+from tradewind.domain.goal import PERCENTILES, Serve
 from tradewind.domain.host import Host
+from tradewind.domain.layout import Layout
 from tradewind.domain.noun import Range
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tradewind.domain.device import Device
     from tradewind.domain.estimate import Calibration
-    from tradewind.domain.goal import Serve
-    from tradewind.domain.layout import Layout
+    from tradewind.domain.generating import GenerationLayout
+    from tradewind.domain.layout import TrainingLayout
     from tradewind.domain.offer import Offer
     from tradewind.domain.profile import Profile
 
@@ -207,18 +213,31 @@ def replica_memory_bytes(profile: Profile, calibration: Calibration) -> float:
 def predict(
     profile: Profile,
     offer: Offer | Host,
-    layout: Layout,
+    layout: Layout | TrainingLayout | GenerationLayout,
     calibration: Calibration,
     *,
-    load_rps: float,
-    serve: Serve,
+    load_rps: float = 0.0,
+    serve: Serve | Generate | None = None,
+    devices: Sequence[Device] = (),
 ) -> Estimate:
-    """What a measured variant is expected to do on an offer, or on the host, at a load.
+    """What a network is expected to do on an offer, or on the host, at a load.
 
-    `serve` says which percentile is bounded and how; its load is not used. The cost is that of the
-    machines alone. Errors: InputError when the variant cannot run there, or batch or threads are beyond
-    what was measured.
+    Of a measured variant `serve` says which percentile is bounded and how; its load is not used. Of a network that is
+    known on paper (`profile_of`) see `predict_on_paper`, which needs the sheets of `devices`. The cost is that of the
+    machines alone. Errors: InputError when the network cannot run there, or batch or threads are beyond what was
+    measured.
     """
+    if profile.origin == "predicted":
+        if isinstance(offer, Host):
+            raise InputError(
+                f"{profile.variant.name} is known on paper: predict it on an offer, or measure it here"
+            )
+        wish = serve if isinstance(serve, Generate) else None
+        return predict_on_paper(profile, offer, layout, calibration, devices, wish=wish, load_rps=load_rps)
+    if not isinstance(layout, Layout) or not isinstance(serve, Serve):
+        raise InputError(
+            f"{profile.variant.name} was measured as a service: give a Layout, and serve with its bound"
+        )
     largest = max((point.batch for point in profile.curve), default=0)
     if layout.max_batch > largest:
         raise InputError(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tradewind.decide.prediction.transformers import Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tradewind.decide.prediction.transformers import Column
     from tradewind.domain.layout import TrainingLayout
 
 __all__ = ["LayoutColumns", "layout_columns"]

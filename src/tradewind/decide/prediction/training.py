@@ -37,7 +37,16 @@ ASSUMED: Final[dict[str, tuple[float, float, str]]] = {
         0.3,
         "assumed: the attention of a framework's day takes longer than the best kernel of today",
     ),
-    "npu_training_ratio": (2.5, 0.4, "assumed: how much longer compilers of chips for networks only take"),
+    "npu_training_ratio": (
+        1.5,
+        0.25,
+        "assumed: how much longer products take as compiled for chips for networks only",
+    ),
+    "npu_elementwise_ratio": (
+        3.0,
+        0.4,
+        "assumed: their few vector lanes are slower than their memory: 128 lanes at 1 to 1.4 GHz",
+    ),
     "tpu_training_ratio": (1.1, 0.15, "assumed: the same for TPUs"),
     "masked_share": (0.15, 0.02, "Devlin et al. 2019: encoders are trained on 15 % of their tokens"),
     "training_hidden_passes": (
@@ -427,9 +436,10 @@ def _elementwise(
     of_layer = 0.5 * hidden * (mixers + net.mlp_count)
     of_mlp = 2.0 * c["training_ffn_passes"] * tokens * wide
     layers = np.maximum(net.all_layers, 1.0)
+    slower = np.where(half.is_npu, c["npu_elementwise_ratio"], 1.0)
     # One kernel moves a part of a layer, so that small layers pay the ramp of small transfers.
     one: Column = kernels.memory_bound_s(ratio * (of_layer + of_mlp) / layers / 8.0, half, c)
-    return 8.0 * layers * one
+    return slower * 8.0 * layers * one
 
 
 def _vocabulary(
@@ -529,6 +539,8 @@ def _data_traffic(
         setting.gradient_bytes * weights * trained / shard, groups, 1.0, half, c
     ) * (groups > 1)
     summed = collectives.all_reduce_s(setting.gradient_bytes * weights * trained, world, per_machine, half, c)
+    # Their compilers sum gradients in one go after the last backward pass.
+    overlap = np.where(half.is_npu, 0.0, c["data_overlap_ratio"])
     backward_s = 0.66 * micro_batch_s
     one_layer = 1.0 / np.maximum(net.all_layers / lay.pipeline, 1.0)
     sharded_traffic = 2.0 * gather + scatter
@@ -537,9 +549,9 @@ def _data_traffic(
         + one_layer * (gather + scatter)
         + across
     )
-    partly = _excess(scatter + across, c["data_overlap_ratio"] * backward_s) + one_layer * scatter
-    partly = partly + (1.0 - 0.5 * c["data_overlap_ratio"]) * gather
-    whole = _excess(summed, c["data_overlap_ratio"] * backward_s) + one_layer * summed
+    partly = _excess(scatter + across, overlap * backward_s) + one_layer * scatter
+    partly = partly + (1.0 - 0.5 * overlap) * gather
+    whole = _excess(summed, overlap * backward_s) + one_layer * summed
     exposed = np.where(lay.zero_stage >= 3, sharded, np.where(lay.zero_stage >= 1, partly, whole))
     traffic = np.where(
         lay.zero_stage >= 3,

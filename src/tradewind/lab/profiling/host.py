@@ -14,7 +14,7 @@ from tradewind.domain.errors import CannotMeasure
 from tradewind.domain.host import Host
 from tradewind.lab.profiling.processes import child_command, child_path
 
-__all__ = ["ISA_FLAGS", "available_cores", "available_memory_bytes", "isa_words", "probe"]
+__all__ = ["ISA_FLAGS", "available_cores", "available_memory_bytes", "cache_bytes", "isa_words", "probe"]
 
 ISA_FLAGS: Final = {
     "avx2": "avx2",
@@ -58,6 +58,7 @@ def probe() -> Host:
         memory_bandwidth_bytes_per_s=bandwidth,
         gemm_flops_per_s_per_core=gemm,
         accelerators=_accelerators(root),
+        cache_bytes=cache_bytes(root, os.sched_getaffinity(0)),
         operating_system=f"{platform.system()} {platform.release()}",
     )
 
@@ -95,6 +96,20 @@ def available_memory_bytes(root: Path) -> int:
             if limit.isdigit():
                 memory = min(memory, int(limit))
     return memory
+
+
+def cache_bytes(root: Path, usable: set[int]) -> int | None:
+    """Bytes of the last level of cache that some logical cores have together; None where the system does not say."""
+    found: dict[tuple[int, str], int] = {}
+    for cpu in usable:
+        for index in (root / f"sys/devices/system/cpu/cpu{cpu}/cache").glob("index*"):
+            level, size = _read(index / "level").strip(), _read(index / "size").strip()
+            shared = _read(index / "shared_cpu_list").strip()
+            if level.isdigit() and (amount := re.fullmatch(r"(\d+)([KM])", size)):
+                found[int(level), shared] = int(amount[1]) * {"K": 2**10, "M": 2**20}[amount[2]]
+    last = max((level for level, _ in found), default=0)
+    # The first level is the core's own, and says nothing about what is shared.
+    return sum(size for (level, _), size in found.items() if level == last) if last > 1 else None
 
 
 def _whole_cores(quota: int, period: int) -> int:

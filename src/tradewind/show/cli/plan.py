@@ -10,11 +10,14 @@ import typer
 
 from tradewind import loop
 from tradewind.domain import codec
+from tradewind.domain.errors import NoPlan
+from tradewind.domain.generating import GenerationPlan
 from tradewind.domain.profile import Front
+from tradewind.domain.training import TrainingPlan
 from tradewind.files import nouns
 from tradewind.show.cli.options import EPILOG, GoalArgument, JsonOption, OutOption, RunsOption
 from tradewind.show.cli.progress import Display, nothing
-from tradewind.show.cli.results import show_result
+from tradewind.show.cli.results import print_table, show_result
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -29,7 +32,15 @@ def plan(
     as_json: JsonOption = False,
     out: OutOption = None,
 ) -> None:
-    """Choose the cheapest variant, machines, region and purchase option that meet the goal."""
+    """Choose the cheapest variant, machines, region and purchase option that meet the goal.
+
+    A goal with `train` is a job: machines, how many, and how a step is spread over them. A goal with `generate` is a
+    language model that answers: machines, precision, and how many requests run together.
+    """
+    kind = loop.kind_of_goal(goal_file)
+    if kind != "serve":
+        _job(goal_file, kind, as_json=as_json, out=out)
+        return
     with Display(on_result=nothing) as display:
         work = loop.Work.on(goal_file, runs=runs, listener=display)
         with work.folder.alone():
@@ -46,3 +57,25 @@ def plan(
         show_result(result)
     if not result.meets_goal:
         raise loop.no_plan(result)
+
+
+def _job(goal_file: Path, kind: str, *, as_json: bool, out: Path | None) -> None:
+    from tradewind.show import jobs
+
+    today = datetime.now(UTC).date().isoformat()
+    found: TrainingPlan | GenerationPlan
+    if kind == "train":
+        trained = loop.plan_training(goal_file, today=today)
+        found, page = trained, jobs.training(trained)
+    else:
+        served = loop.plan_generation(goal_file, today=today)
+        found, page = served, jobs.generation(served)
+    if out is not None:
+        nouns.write(out, found)
+    if as_json:
+        typer.echo(codec.encode(found).decode(), nl=False)
+    else:
+        print_table(page)
+    if not found.meets_goal:
+        advice = "; ".join(miss.advice for miss in found.misses)
+        raise NoPlan(f"no plan meets the goal {found.goal.name}: {advice}", found)

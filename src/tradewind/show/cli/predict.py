@@ -126,6 +126,7 @@ def _of_run(
 
 
 def _predicted(found: Sequence[Mapping[str, str]]) -> list[Prediction]:
+    from tradewind.decide.prediction.fitted import with_defaults
     from tradewind.decide.prediction.published import predict_rows
     from tradewind.files import sheets
 
@@ -134,9 +135,8 @@ def _predicted(found: Sequence[Mapping[str, str]]) -> list[Prediction]:
         from tradewind.run import market
 
         known = dict(market.processors())
-    return predict_rows(
-        found, sheets.devices(), sheets.architectures(), sheets.calibration(), processors=known
-    )
+    calibration = with_defaults(sheets.calibration())
+    return predict_rows(found, sheets.devices(), sheets.architectures(), calibration, processors=known)
 
 
 def _of_table(source: Path, out: Path | None, *, as_json: bool) -> None:

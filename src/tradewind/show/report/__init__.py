@@ -4,6 +4,6 @@ In: a story, that is what a run has produced so far (`domain.story`). Out: one H
 script and data inside. It decides nothing: numbers come from the nouns.
 """
 
-from tradewind.show.report.page import render, write
+from tradewind.show.report.page import explanation_page, render, render_explained, write
 
-__all__ = ["render", "write"]
+__all__ = ["explanation_page", "render", "render_explained", "write"]

@@ -201,6 +201,7 @@ def _chart(plan: Plan) -> dict[str, Any]:
         "label": "Plans",
         "hue_order": ("azure", "aws", "gcp"),
         "shape_order": tuple(words.PURCHASES.values()),
+        "filters": [["hue", "Cloud"], ["shape", "Purchase"]],
         "x": [
             {
                 "key": "cost",
@@ -253,6 +254,13 @@ def _point(plan: Plan, candidate: Candidate) -> dict[str, Any]:
         "standing": "chosen" if candidate == plan.choice else "front",
         "values": values,
         "more": more,
+        "parts": [
+            [
+                words.COST_PARTS.get(part.name, part.name),
+                words.quantity(part.usd_per_month, "money_per_month"),
+            ]
+            for part in sorted(candidate.costs, key=lambda part: -part.usd_per_month)
+        ],
     }
 
 

@@ -17,7 +17,7 @@
   // ---- Numbers on axes
 
   const UNITS = {
-    time: [["us", 1e-6], ["ms", 1e-3], ["s", 1]],
+    time: [["us", 1e-6], ["ms", 1e-3], ["s", 1], ["min", 60], ["h", 3600], ["d", 86400]],
     bytes: [["B", 1], ["KiB", 1024], ["MiB", 1048576], ["GiB", 1073741824]],
     pace: [["rows/s", 1], ["k rows/s", 1e3], ["M rows/s", 1e6]],
     money: [["usd", 1]],
@@ -141,6 +141,18 @@
     return field;
   }
 
+  function toggles(title, name, words, onChange) {
+    const field = html("fieldset", {}, html("legend", {}, title));
+    words.forEach((word, index) => {
+      const id = `${name}-${index}`;
+      const input = html("input", { type: "checkbox", name, id });
+      input.checked = true;
+      input.addEventListener("change", () => onChange(word, input.checked));
+      field.append(input, html("label", { for: id }, word));
+    });
+    return field;
+  }
+
   // What a chart says of the mark under the pointer or the arrow keys, drawn beside it and read aloud.
   function talker(frame, canvas) {
     const tip = html("div", { class: "tip", "aria-hidden": "true" });
@@ -227,11 +239,32 @@
     const hueOf = order(data.points, "hue", data.hue_order), shapeOf = order(data.points, "shape", data.shape_order);
     const bar = html("div", { class: "choices" }), room = html("div"), note = html("p", { class: "note" });
     const axis = (side) => data[side].find((a) => a.key === state[side]);
-    let canvas, marks = [], picked = -1;
+    let canvas, marks = [], picked = -1, kept = null;
     const talk = talker(frame, () => canvas);
+    const hidden_words = new Set(), card = html("div", { class: "card" });
+    card.hidden = true;
+    for (const [key, title] of data.filters || []) {
+      const present = (key === "hue" ? hueOf : shapeOf).present;
+      if (present.length > 1) bar.append(toggles(title, `${name}-${key}`, present, (word, on) => {
+        hidden_words[on ? "delete" : "add"](`${key} ${word}`);
+        redraw();
+      }));
+    }
     if (data.y.length > 1) bar.append(choices("Up", `${name}-y`, data.y.map((a) => [a.key, a.label]), state.y, (v) => { state.y = v; redraw(); }));
     if (data.x.length > 1) bar.append(choices("Across", `${name}-x`, data.x.map((a) => [a.key, a.label]), state.x, (v) => { state.x = v; redraw(); }));
-    frame.prepend(bar, room, keys(data.points, hueOf, shapeOf, false), note);
+    frame.prepend(bar, room, keys(data.points, hueOf, shapeOf, false), note, card);
+
+    // A mark that is chosen, by a click or Enter, stays beside the plot with the parts of its cost.
+    function keep(index) {
+      kept = index < 0 ? null : marks[index].point;
+      card.hidden = !kept;
+      if (!kept) return;
+      const facts = html("dl");
+      for (const [term, value] of [...kept.more, ...(kept.parts || [])]) facts.append(html("div", {}, html("dt", {}, term || "note"), html("dd", {}, value)));
+      const close = html("button", { type: "button" }, "Close");
+      close.addEventListener("click", () => { keep(-1); redraw(); canvas.focus(); });
+      card.replaceChildren(html("p", {}, html("b", {}, kept.name), " ", close), facts);
+    }
 
     function pick(index, aloud) {
       picked = index;
@@ -248,7 +281,8 @@
       const margin = { left: narrow ? 62 : 76, right: 14, top: 28, bottom: 46 };
       const xAxis = axis("x"), yAxis = axis("y");
       const value = (point, a) => (point.values[a.key] || [null])[0];
-      const shown = data.points.filter((p) => value(p, xAxis) !== null && value(p, yAxis) !== null);
+      const wanted = (p) => p.standing === "chosen" || (data.filters || []).every(([key]) => !hidden_words.has(`${key} ${p[key]}`));
+      const shown = data.points.filter((p) => value(p, xAxis) !== null && value(p, yAxis) !== null && wanted(p));
       // Where quality is drawn every interval counts; else only that of the chosen one, which is the only one drawn.
       const hasInterval = (p, a) => a.unit === "change" || a.unit === "metric" || p.standing === "chosen";
       const reach = (a) => shown.flatMap((p) => (hasInterval(p, a) ? p.values[a.key] : [value(p, a)]));
@@ -272,6 +306,7 @@
         if (!drawn.y.inside(value(point, yAxis))) group.append(svg("path", { class: "whisker", fill: "none", d: `M${x} ${y + 8}v8m-4 -5l4 5l4 -5` }));
         group.append(draw(shapeOf(point.shape), x, y, shown.length > 15 ? 5 : 6.5));
         if (point.standing === "chosen") group.append(svg("circle", { class: "halo", cx: x, cy: y, r: 11 }));
+        if (point === kept) group.append(svg("circle", { class: "halo kept", cx: x, cy: y, r: 14 }));
         canvas.append(group);
       }
       // Names stand beside their marks wherever there is room; the chosen one has the first choice of places.
@@ -294,7 +329,7 @@
           break;
         }
       }
-      const hidden = data.points.length - shown.length;
+      const hidden = data.points.filter(wanted).length - shown.length;
       const beyond = [xAxis, yAxis].filter((a, i) => a.limit && !(i ? drawn.y : drawn.x).inside(a.limit.at)).map((a) => `The ${a.limit.label}, ${tickText(a.unit, a.limit.at)}, lies outside the plot.`);
       const pinned = marks.filter(({ point }) => !drawn.y.inside(value(point, yAxis))).map(({ point }) => `${point.name} lies below the scale, at ${tickText(yAxis.unit, value(point, yAxis))}.`);
       note.textContent = [...pinned, ...beyond, hidden ? `${hidden} without a known value are not drawn.` : ""].filter(Boolean).join(" ");
@@ -315,12 +350,24 @@
         return away[best] < 36 ? best : -1;
       };
       canvas.addEventListener("pointermove", (event) => { const found = nearest(event); if (found !== picked) pick(found, false); });
-      canvas.addEventListener("pointerdown", (event) => pick(nearest(event), false));
+      canvas.addEventListener("pointerdown", (event) => {
+        const found = nearest(event);
+        if (data.filters) { keep(found); redraw(); }
+        pick(found, false);
+      });
       canvas.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") pick(-1, false); });
       canvas.addEventListener("blur", () => pick(-1, false));
       canvas.addEventListener("keydown", (event) => {
         const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
         if (event.key === "Escape") { pick(-1, false); return; }
+        if (event.key === "Enter" && data.filters && picked >= 0) {
+          const at = picked;
+          keep(at);
+          redraw();
+          canvas.focus();
+          pick(at, true);
+          return;
+        }
         if (event.key === "Home") pick(0, true);
         else if (event.key === "End") pick(marks.length - 1, true);
         else if (step) pick(picked < 0 ? (step > 0 ? 0 : marks.length - 1) : (picked + step + marks.length) % marks.length, true);
@@ -508,6 +555,45 @@
     const abilities = table.dataset.abilities.split(" ");
     if (abilities.includes("sort")) sortable(table);
     if (abilities.includes("filter")) filterable(table);
+  }
+
+  // ---- Drawings that stand without a script: here their marks speak, and the arrow keys go from one to the next
+
+  for (const frame of document.querySelectorAll(".drawn")) {
+    const marks = [...frame.querySelectorAll("[data-tip]")];
+    if (!marks.length) continue;
+    const talk = talker(frame, () => frame);
+    let picked = -1;
+    const say = (index, aloud) => {
+      frame.querySelector(".told")?.classList.remove("told");
+      picked = index;
+      if (index < 0) { talk.hush(); return; }
+      const mark = marks[index], box = frame.getBoundingClientRect(), own = mark.getBoundingClientRect();
+      const [name, lines] = JSON.parse(mark.dataset.tip);
+      mark.classList.add("told");
+      talk.say(own.left - box.left + Math.min(own.width, 24) / 2, own.top - box.top + own.height / 2, name, lines, aloud);
+    };
+    marks.forEach((mark, index) => {
+      // The drawing's own title would stand beside what is said here.
+      mark.querySelector("title")?.remove();
+      mark.removeAttribute("title");
+      mark.addEventListener("pointerenter", () => say(index, false));
+      mark.addEventListener("pointerdown", () => say(index, false));
+      mark.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") say(-1, false); });
+    });
+    const stop = frame.querySelector(".room, .stack");
+    stop.setAttribute("tabindex", "0");
+    stop.setAttribute("aria-roledescription", "chart");
+    stop.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") { say(-1, false); return; }
+      if (event.key === "Home") say(0, true);
+      else if (event.key === "End") say(marks.length - 1, true);
+      else if (step) say(picked < 0 ? (step > 0 ? 0 : marks.length - 1) : (picked + step + marks.length) % marks.length, true);
+      else return;
+      event.preventDefault();
+    });
+    stop.addEventListener("blur", () => say(-1, false));
   }
 
   // ---- Explanations: a link to one opens it, also in browsers that do not do so by themselves

@@ -47,10 +47,13 @@ def paragraph(*parts: str) -> Html:
     return element("p", {}, *parts)
 
 
-def chart_frame(identifier: str, label: str) -> Html:
-    """The place into which the page's script draws a chart; without a script it points to the table."""
+def chart_frame(identifier: str, label: str, still: str = "") -> Html:
+    """The place into which the page's script draws a chart; without a script it shows a still drawing.
+
+    Where there is no such drawing it points to the table.
+    """
     without = element(
-        "noscript", {}, paragraph("The chart needs JavaScript; the table below holds its numbers.")
+        "noscript", {}, still or paragraph("The chart needs JavaScript; the table below holds its numbers.")
     )
     return element("figure", {"class": "chart", "id": f"chart-{identifier}", "aria-label": label}, without)
 

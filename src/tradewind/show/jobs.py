@@ -1,0 +1,232 @@
+"""Plans for training and for language models that answer, for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group
+from rich.text import Text
+
+from tradewind.domain import units
+from tradewind.show import blocks, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from tradewind.domain.generating import GenerationCandidate, GenerationPlan
+    from tradewind.domain.layout import TrainingLayout
+    from tradewind.domain.noun import Range, Rejected
+    from tradewind.domain.offer import Offer
+    from tradewind.domain.plan import Miss
+    from tradewind.domain.training import TrainingCandidate, TrainingPlan
+
+__all__ = ["generation", "layout", "training"]
+
+RUNNERS_UP: Final = 5
+REJECTED: Final = 6
+
+
+def layout(found: TrainingLayout) -> str:
+    """A training layout in words: what the mesh is, and what else is set."""
+    degrees = (
+        ("data", found.data),
+        ("tensor", found.tensor),
+        ("pipeline", found.pipeline),
+        ("context", found.context),
+        ("expert", found.expert),
+    )
+    mesh = " x ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or "one device"
+    parts = [mesh, f"ZeRO {found.zero_stage}" if found.zero_stage else "replicas"]
+    parts.append(f"micro-batch {found.micro_batch} x {found.accumulation}")
+    if found.checkpointing != "none":
+        parts.append(f"{found.checkpointing} recomputation")
+    if found.virtual_stages > 1:
+        parts.append(f"{found.virtual_stages} stages a device")
+    return ", ".join(parts)
+
+
+def training(found: TrainingPlan) -> RenderableType:
+    """The choice, what a step takes, what it costs and why, what else was possible, and what fell out."""
+    choice, goal = found.choice, found.goal
+    table = blocks.facts()
+    blocks.add(table, "train", Text(f"on {_machines(choice.offer, choice.machines)}", style="bold"))
+    blocks.add(table, "layout", layout(choice.layout))
+    step = f"{words.quantity(choice.step_s.likely, 'time')} ({words.interval(choice.step_s, 'time')}) a step"
+    blocks.add(table, "step", f"{step}, {words.percent(choice.flops_share)} of the peak")
+    fullest = f"{words.quantity(choice.memory_bytes.likely, 'bytes')} on the fullest {choice.device}"
+    blocks.add(table, "memory", f"{fullest} ({words.interval(choice.memory_bytes, 'bytes')})")
+    deadline = words.given(goal.train.deadline_s, "time")
+    blocks.add(
+        table,
+        "duration",
+        f"{_days(choice.duration_s.likely)} ({_range_days(choice.duration_s)}), deadline {deadline}",
+    )
+    cost = f"{choice.cost_usd.likely:,.0f} usd ({choice.cost_usd.low:,.0f} to {choice.cost_usd.high:,.0f})"
+    blocks.add(table, "cost", f"{cost} of a budget of {goal.budget_usd:,.0f} usd")
+    if choice.checkpoint_every_s is not None:
+        every = words.quantity(choice.checkpoint_every_s, "time")
+        blocks.add(table, "checkpoints", f"every {every}; {choice.interruptions:.1f} interruptions expected")
+    blocks.add(table, "confidence", words.percent(choice.confidence))
+    blocks.add(table, "runtime", found.runtime)
+    for line in found.because[:4]:
+        blocks.add(table, "because", line)
+    parts: list[RenderableType] = [
+        table,
+        Text(),
+        _parts((p.name, p.usd, p.because, p.source, p.as_of) for p in choice.costs),
+    ]
+    parts = [*_missed(found.misses), *parts]
+    if found.nearest:
+        parts += [
+            Text(),
+            _relaxed((one.words, one.candidate.offer, one.candidate.machines) for one in found.nearest),
+        ]
+    others = [one for one in found.pareto if one != choice]
+    if others:
+        parts += [Text(), _training_others(others)]
+    parts += _fell_out(found.rejected)
+    title = "The plan" if found.meets_goal else "No plan meets the goal; the nearest answer"
+    note = (
+        f"predicted; {found.considered:,} layouts weighed, {found.excluded:,} of them excluded by proof;"
+        f" {found.priced:,} offers of {found.snapshot}"
+    )
+    return blocks.section(title, note, Group(*parts))
+
+
+def generation(found: GenerationPlan) -> RenderableType:
+    """The choice, its latencies and cost, what else was possible, and what fell out."""
+    choice, goal = found.choice, found.goal
+    table = blocks.facts()
+    blocks.add(table, "serve", Text(f"on {_machines(choice.offer, choice.machines)}", style="bold"))
+    spread = choice.layout
+    replica = f"tensor {spread.tensor}" + (f" x pipeline {spread.pipeline}" if spread.pipeline > 1 else "")
+    blocks.add(
+        table,
+        "layout",
+        f"{spread.replicas} replicas of {replica}, up to {spread.max_batch} requests together, weights in"
+        f" {spread.weights}, cache in {spread.cache}",
+    )
+    for name, figures in (("first token", choice.first_token_s), ("token", choice.token_s)):
+        said = ", ".join(
+            f"{percentile} {words.quantity(value.likely, 'time')} ({words.interval(value, 'time')})"
+            for percentile, value in figures.items()
+        )
+        blocks.add(table, name, said)
+    blocks.add(
+        table,
+        "load",
+        f"{choice.tokens_per_s:,.0f} tokens/s, {words.percent(choice.load_share)} of what it bears",
+    )
+    fullest = f"{words.quantity(choice.memory_bytes.likely, 'bytes')} on the fullest {choice.device}"
+    blocks.add(table, "memory", f"{fullest} ({words.interval(choice.memory_bytes, 'bytes')})")
+    budget = words.given(goal.budget_usd_per_month, "money_per_month")
+    blocks.add(
+        table,
+        "cost",
+        f"{choice.cost_usd_per_month:,.0f} usd a month of a budget of {budget},"
+        f" {choice.usd_per_million_tokens:.3f} usd a million tokens",
+    )
+    blocks.add(table, "confidence", words.percent(choice.confidence))
+    blocks.add(table, "runtime", found.runtime)
+    for line in found.because[:4]:
+        blocks.add(table, "because", line)
+    costs = _parts((p.name, p.usd_per_month, p.because, p.source, p.as_of) for p in choice.costs)
+    parts: list[RenderableType] = [*_missed(found.misses), table, Text(), costs]
+    if found.nearest:
+        parts += [
+            Text(),
+            _relaxed((one.words, one.candidate.offer, one.candidate.machines) for one in found.nearest),
+        ]
+    others = [one for one in found.pareto if one != choice]
+    if others:
+        parts += [Text(), _generation_others(others)]
+    parts += _fell_out(found.rejected)
+    title = "The plan" if found.meets_goal else "No plan meets the goal; the nearest answer"
+    note = f"predicted; {found.considered:,} ways weighed; {found.priced:,} offers of {found.snapshot}"
+    return blocks.section(title, note, Group(*parts))
+
+
+def _machines(offer: Offer, count: int) -> str:
+    place = words.offer_place(offer)
+    return f"{words.counted(count, 'machine', 'machines')} {offer.instance_type} in {place}, {words.purchase_terms(offer)}"
+
+
+def _days(seconds: float) -> str:
+    return f"{seconds / 86400.0:.1f} d" if seconds >= 86400.0 else units.show(seconds, "time")
+
+
+def _range_days(of: Range) -> str:
+    return f"{_days(of.low)} to {_days(of.high)}"
+
+
+def _parts(costs: Iterable[tuple[str, float, str, str, str]]) -> Table:
+    table = blocks.table("cost", "usd", "multiplied", "quoted from")
+    table.columns[2].justify = table.columns[3].justify = "left"
+    for name, usd, because, source, as_of in sorted(costs, key=lambda part: -part[1]):
+        blocks.add(
+            table, name.replace("_", " "), f"{usd:,.2f}", because, Text(f"{source}, {as_of}", style="dim")
+        )
+    return table
+
+
+def _missed(misses: Sequence[Miss]) -> list[RenderableType]:
+    if not misses:
+        return []
+    table = blocks.facts()
+    for miss in misses:
+        blocks.add(table, Text("✕ missed", style="red"), miss.advice)
+    return [table, Text()]
+
+
+def _relaxed(ways: Iterable[tuple[str, Offer, int]]) -> Table:
+    table = blocks.table("what would have to give", "then on")
+    table.columns[1].justify = "left"
+    for said, offer, machines in ways:
+        blocks.add(table, said, f"{machines} x {offer.key}")
+    return table
+
+
+def _training_others(others: Sequence[TrainingCandidate]) -> Table:
+    table = blocks.table("runners-up", "usd", "duration", "sure", "layout")
+    table.columns[4].justify = "left"
+    for one in others[:RUNNERS_UP]:
+        blocks.add(
+            table,
+            f"{one.machines} x {one.offer.key}",
+            f"{one.cost_usd.likely:,.0f}",
+            _days(one.duration_s.likely),
+            words.percent(one.confidence),
+            layout(one.layout),
+        )
+    return table
+
+
+def _generation_others(others: Sequence[GenerationCandidate]) -> Table:
+    table = blocks.table("runners-up", "usd/month", "first token", "token", "weights")
+    for one in others[:RUNNERS_UP]:
+        first, token = (
+            figures.get("p99") or next(iter(figures.values())) for figures in (one.first_token_s, one.token_s)
+        )
+        blocks.add(
+            table,
+            f"{one.machines} x {one.offer.key}",
+            f"{one.cost_usd_per_month:,.0f}",
+            words.quantity(first.likely, "time"),
+            words.quantity(token.likely, "time"),
+            one.layout.weights,
+        )
+    return table
+
+
+def _fell_out(rejected: Sequence[Rejected]) -> list[RenderableType]:
+    if not rejected:
+        return []
+    more = f" ({len(rejected) - REJECTED:,} more with --json)" if len(rejected) > REJECTED else ""
+    table = blocks.table(f"fell out{more}", "alternatives", "because")
+    table.columns[2].justify = "left"
+    for family in rejected[:REJECTED]:
+        blocks.add(table, family.name, f"{family.count:,}", family.reason)
+    return [Text(), table]
