@@ -26,6 +26,7 @@ from tradewind.domain.estimate import Calibration, Constant
 from tradewind.files import atomic, package_data
 
 OUT = package_data("facts").parent / "calibration.json"
+REPORT = Path(__file__).parent / "results" / "fits.json"
 ROOMS = ("kernels", "collectives", "training", "counted", "generation", "processors")
 FITTED = ("decode_", "cpu_")
 """Constants of generation, which keep the values of their last fit."""
@@ -49,9 +50,7 @@ def main() -> None:
     parser.add_argument("--machines", type=Path, help="instance_specs.csv, for language models on processors")
     parser.add_argument("--only", nargs="+", choices=ROOMS, default=list(ROOMS))
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument(
-        "--report", type=Path, help="also write every line of the fits' reports here, as JSON"
-    )
+    parser.add_argument("--report", type=Path, default=REPORT, help="every line of the fits, as JSON")
     asked = parser.parse_args()
     if not (asked.tables / "train_vtrain_a100.csv").is_file():
         print(
@@ -92,8 +91,10 @@ def main() -> None:
         print(f"{room}: {len(found.report)} lines, {time.monotonic() - started:.0f} s", flush=True)
     calibration = Calibration(constants=dict(sorted(constants.items())), seen=tuple(sorted(seen)))
     atomic.write_bytes(asked.out, codec.encode(calibration))
-    if asked.report:
-        atomic.write_text(asked.report, json.dumps(report, indent=1) + "\n")
+    kept = json.loads(asked.report.read_text()) if asked.report.is_file() else []
+    lines = [one for one in kept if one["room"] not in asked.only] + report
+    lines.sort(key=lambda one: ROOMS.index(one["room"]))
+    atomic.write_text(asked.report, "[\n" + ",\n".join(json.dumps(one) for one in lines) + "\n]\n")
 
 
 def _fit(room: str, asked: argparse.Namespace) -> Any:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tradewind.domain.generating import GenerationPlan
     from tradewind.domain.offer import Offers
     from tradewind.domain.training import TrainingPlan
+    from tradewind.domain.trials import TrialsPlan
     from tradewind.lab.models import Data, Metric
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "original",
     "plan_generation",
     "plan_training",
+    "plan_trials",
     "probe",
     "profile_original",
     "rehearse",
@@ -283,14 +285,18 @@ def decide(work: Work, front: Front, *, today: str) -> Plan:
     return plan
 
 
-def kind_of_goal(goal_file: Path) -> Literal["serve", "train", "generate"]:
-    """What a goal file asks for: by its `train` or `generate` part; else serving."""
+Kind = Literal["serve", "train", "generate", "trials"]
+JOBS: Final[tuple[Kind, ...]] = ("train", "generate", "trials")
+
+
+def kind_of_goal(goal_file: Path) -> Kind:
+    """What a goal file asks for: by its `train`, `generate` or `trials` part; else serving."""
     from tradewind.domain import codec
 
     plain = codec.parse(nouns.content(goal_file, "a goal file"), source=str(goal_file))
-    for kind in ("train", "generate"):
+    for kind in JOBS:
         if isinstance(plain, dict) and kind in plain and "serve" not in plain:
-            return "train" if kind == "train" else "generate"
+            return kind
     return "serve"
 
 
@@ -333,6 +339,21 @@ def plan_generation(goal_file: Path, *, today: str) -> GenerationPlan:
         devices=sheets.devices(),
         architectures=sheets.architectures(),
         today=today,
+    )
+
+
+def plan_trials(goal_file: Path, *, today: str) -> TrialsPlan:
+    """On which machines, how many, and when to leave spot, for a search of hyperparameters: a goal with `trials`."""
+    from tradewind.decide import catalog
+    from tradewind.decide.planning.trials import plan_search
+    from tradewind.decide.prediction.fitted import with_defaults
+    from tradewind.domain.trials import TrialsGoal
+    from tradewind.files import sheets
+
+    goal = nouns.read(goal_file, TrialsGoal)
+    everything = _prices(goal.overlay, goal_file.resolve().parent, today)
+    return plan_search(
+        goal, catalog.offers(goal, everything, today), with_defaults(sheets.calibration()), today=today
     )
 
 

@@ -1,4 +1,4 @@
-"""Plans for training and for language models that answer, for a terminal."""
+"""Plans for training, for language models that answer and for searches of hyperparameters, for a terminal."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from tradewind.domain.offer import Offer
     from tradewind.domain.plan import Miss
     from tradewind.domain.training import TrainingCandidate, TrainingPlan
+    from tradewind.domain.trials import TrialsOther, TrialsPlan
 
-__all__ = ["generation", "layout", "training"]
+__all__ = ["generation", "layout", "training", "trials"]
 
 RUNNERS_UP: Final = 5
 REJECTED: Final = 6
@@ -147,6 +148,46 @@ def generation(found: GenerationPlan) -> RenderableType:
     title = "The plan" if found.meets_goal else "No plan meets the goal; the nearest answer"
     note = f"predicted; {found.considered:,} ways weighed; {found.priced:,} offers of {found.snapshot}"
     return blocks.section(title, note, Group(*parts))
+
+
+def trials(found: TrialsPlan) -> RenderableType:
+    """The machines, when all trials are done and how surely, the cost, and what other machines would cost."""
+    goal, asked = found.goal, found.goal.trials
+    table = blocks.facts()
+    for pool in found.pools:
+        paid = ", paid for already" if pool.prepaid else ""
+        said = f"{words.counted(pool.trials, 'trial', 'trials')} on {_machines(pool.offer, pool.machines)}{paid}"
+        blocks.add(table, "run", Text(said, style="bold"))
+    if found.fallback is not None and found.switch_s is not None:
+        then = f"after {words.quantity(found.switch_s, 'time')}, what is not done ends on {_kind(found.fallback)}"
+        blocks.add(table, "then", then)
+    blocks.add(table, "trial", f"{words.quantity(found.trial_s, 'time')} on average, interruptions included")
+    sure = f"{words.percent(found.confidence)} sure, {words.percent(goal.confidence)} asked"
+    blocks.add(table, "in time", f"within {words.given(asked.deadline_s, 'time')}: {sure}")
+    blocks.add(
+        table, "cost", f"{found.cost_usd:,.2f} usd expected of a budget of {words.given(goal.budget_usd, 'money')}"
+    )
+    for line in found.because:
+        blocks.add(table, "because", line)
+    parts: list[RenderableType] = [*_missed(found.misses), table]
+    if found.others:
+        parts += [Text(), _trials_others(found.others)]
+    parts += _fell_out(found.rejected)
+    title = "The plan" if found.meets_goal else "No plan meets the goal; the nearest answer"
+    return blocks.section(title, f"predicted; {found.priced:,} offers of {found.snapshot}", Group(*parts))
+
+
+def _kind(offer: Offer) -> str:
+    return f"{offer.instance_type} in {words.offer_place(offer)}, {words.purchase_terms(offer)}"
+
+
+def _trials_others(others: Sequence[TrialsOther]) -> Table:
+    table = blocks.table("other machines, all trials on one offer", "usd", "sure")
+    for one in others:
+        blocks.add(
+            table, f"{one.machines} x {one.offer.key}", f"{one.cost_usd:,.2f}", words.percent(one.confidence)
+        )
+    return table
 
 
 def _machines(offer: Offer, count: int) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tradewind.domain.estimate import Comparison, Estimate, Figures, Observation
     from tradewind.domain.host import Gpu, Host, Product, Reduction, Stream
     from tradewind.domain.noun import Range
-    from tradewind.domain.plan import Advice, Candidate, Change, Plan
+    from tradewind.domain.plan import Advice, Candidate, Change, LoadCurve, Plan, Scheduled, Simulated
     from tradewind.domain.profile import Front, LatencyPoint, Profile
 
 __all__ = [
@@ -303,22 +303,32 @@ _MARKS: Final = {"front": "●", "lost": "○"}
 
 
 def plan(found: Plan) -> RenderableType:
-    """The choice, what it costs and why, what else was possible, and what fell out."""
+    """The choice, what it costs and why, what would have to give, what else was possible, and what fell out."""
     choice, percentile = found.choice, found.goal.serve.percentile
     latency = choice.estimate.latency_s[percentile]
-    budget = words.given(found.goal.budget_usd_per_month, "money_per_month")
-    bound = words.given(found.goal.serve.latency_s, "time")
     table = blocks.facts()
     blocks.add(table, "serve", Text(f"{choice.variant_name} on {_machines(choice)}", style="bold"))
     blocks.add(table, "layout", words.layout_sentence(choice.layout))
-    blocks.add(table, "cost", f"{_usd(choice.cost_usd_per_month)} of a budget of {budget}")
-    blocks.add(
-        table, percentile, f"{_seconds(latency.likely)} ({words.interval(latency, 'time')}), bound {bound}"
-    )
+    blocks.add(table, "cost", _cost(found))
+    around = f"{_seconds(latency.likely)} ({words.interval(latency, 'time')})"
+    blocks.add(table, percentile, f"{around}, bound {_bound(found)}")
     blocks.add(table, "confidence", words.percent(choice.confidence))
+    if found.simulated is not None:
+        blocks.add(table, "simulated", _simulated(found.simulated, percentile))
+    if choice.schedule:
+        blocks.add(table, "by the hour", "\n".join(_by_the_hour(choice.schedule)))
+    if found.load is not None and len(found.load.rates_rps) > 1:
+        blocks.add(table, "load", _load(found.load))
     for line in choice.estimate.because[:3]:
         blocks.add(table, "because", line)
-    parts: list[RenderableType] = [table, Text(), _costs(choice)]
+    parts: list[RenderableType] = [table]
+    if len(found.sites) > 1:
+        parts += [Text(), _sites(found)]
+    if len(choice.fleet) > 1 or (choice.fleet and choice.schedule):
+        parts += [Text(), _fleet(choice)]
+    parts += [Text(), _costs(found)]
+    if found.relaxed:
+        parts = [_relaxed(found), Text(), *parts]
     if found.misses:
         parts = [_misses(found), Text(), *parts]
     others = readings.candidates(found)[1:]
@@ -331,6 +341,87 @@ def plan(found: Plan) -> RenderableType:
     return blocks.section(title, considered, Group(*parts))
 
 
+def _cost(found: Plan) -> str:
+    budget = words.given(found.goal.budget_usd_per_month, "money_per_month")
+    served = sum(site.candidate is not None for site in found.sites)
+    places = f" in {served} of {len(found.sites)} places" if len(found.sites) > 1 else ""
+    return f"{_usd(found.cost_usd_per_month)}{places} of a budget of {budget}"
+
+
+def _bound(found: Plan) -> str:
+    """The bound of the goal, and what the way to the users leaves of it where the choice stands."""
+    bound = words.given(found.goal.serve.latency_s, "time")
+    if not found.sites:
+        return bound
+    site = found.sites[0]
+    left, trip = words.given(site.bound_s, "time"), words.given(site.round_trip_s, "time")
+    return f"{left}: {bound} less {trip} to {site.users} and back"
+
+
+def _simulated(found: Simulated, percentile: str) -> str:
+    """What one replica did, and whether that is what the plan promises."""
+    latency = found.latency_s[percentile]
+    seen = (
+        f"request by request: {percentile} {_seconds(latency.likely)} ({words.interval(latency, 'time')}), "
+        f"{found.requests:,} requests"
+    )
+    return f"{seen}, agrees" if found.agrees else f"{seen}, ✕ disagrees: {found.because}"
+
+
+def _by_the_hour(schedule: Sequence[Scheduled]) -> list[str]:
+    """For each kind of purchase the machines over the day: "spot: 2 from 0:00, 8 from 9:00"."""
+    lines = []
+    for kind, numbers in (
+        ("committed", [hour.committed for hour in schedule]),
+        ("on demand", [hour.on_demand for hour in schedule]),
+        ("spot", [hour.spot for hour in schedule]),
+    ):
+        if not any(numbers):
+            continue
+        steps = [
+            f"{number} from {hour.hour}:00"
+            for hour, number, before in zip(schedule, numbers, [None, *numbers], strict=False)
+            if number != before
+        ]
+        lines.append(f"{kind}: {', '.join(steps) if len(steps) > 1 else f'{numbers[0]} at all hours'}")
+    return lines
+
+
+def _load(found: LoadCurve) -> str:
+    low, high = (words.quantity(rate, "rate") for rate in (found.rates_rps[0], found.peak_rps))
+    return f"{low} to {high}, mean {words.quantity(found.mean_rps, 'rate')}: {found.because}"
+
+
+def _sites(found: Plan) -> Table:
+    table = blocks.table("users", "served by", "usd/month", "way", "left of the bound")
+    table.columns[1].justify = "left"
+    for site in found.sites:
+        one = site.candidate
+        missed = Text("" if site.meets_goal else " ✕ missed", style="red")
+        blocks.add(
+            table,
+            f"{site.users}, {words.percent(site.share)}",
+            _machines(one) if one else "no offer keeps the bound",
+            f"{one.cost_usd_per_month:,.2f}" if one else "-",
+            _seconds(site.round_trip_s),
+            Text(_seconds(site.bound_s)) + missed,
+        )
+    return table
+
+
+def _fleet(choice: Candidate) -> Table:
+    table = blocks.table("fleet", "at most", "hours a month", "usd a month")
+    for one in choice.fleet:
+        blocks.add(
+            table,
+            f"{one.offer.instance_type}, {words.purchase_terms(one.offer)}, {words.offer_place(one.offer)}",
+            words.counted(one.machines, "machine", "machines"),
+            f"{one.machine_hours_per_month:,.0f}",
+            f"{one.usd_per_month:,.2f}",
+        )
+    return table
+
+
 def _misses(found: Plan) -> Table:
     table = blocks.facts()
     for miss in found.misses:
@@ -338,7 +429,28 @@ def _misses(found: Plan) -> Table:
     return table
 
 
-def _costs(choice: Candidate) -> Table:
+def _relaxed(found: Plan) -> Table:
+    """What each constraint would have to become alone, with the price; then those that are not enough alone."""
+    # Where there are several sites, the others stay as they are.
+    where = f", for {found.sites[0].users}" if found.sites else ""
+    table = blocks.table(f"what would have to give{where}", "asked", "becomes", "usd/month")
+    table.columns[1].justify = table.columns[2].justify = "left"
+    for one in found.relaxed:
+        enough = one.candidate is not None
+        blocks.add(
+            table,
+            one.constraint,
+            one.asked,
+            one.given if enough else "not enough alone",
+            f"{one.usd_per_month:,.2f}" if enough else "-",
+            style="" if enough else "dim",
+        )
+    return table
+
+
+def _costs(found: Plan) -> Table:
+    """The parts of the choice, and what other sites cost as a whole."""
+    choice = found.choice
     table = blocks.table("a month", "usd", "multiplied", "quoted from")
     table.columns[2].justify = table.columns[3].justify = "left"
     for part in sorted(choice.costs, key=lambda part: -part.usd_per_month):
@@ -350,7 +462,11 @@ def _costs(choice: Candidate) -> Table:
             part.because + origin,
             Text(f"{part.source}, {part.as_of}", style="dim"),
         )
-    blocks.add(table, "together", f"{choice.cost_usd_per_month:,.2f}", "", "", style="bold")
+    for site in found.sites[1:]:
+        if site.candidate:
+            usd = f"{site.candidate.cost_usd_per_month:,.2f}"
+            blocks.add(table, f"for {site.users}", usd, "all parts of that site", "")
+    blocks.add(table, "together", f"{found.cost_usd_per_month:,.2f}", "", "", style="bold")
     return table
 
 
@@ -520,7 +636,8 @@ def changes(found: Sequence[Change]) -> RenderableType:
 def _machines(candidate: Candidate) -> str:
     offer = candidate.offer
     machines = f"{candidate.layout.instances} × {offer.instance_type}"
-    purchase = words.PURCHASES[offer.purchase].removesuffix(" commitment")
+    ways = dict.fromkeys(one.offer.purchase for one in candidate.fleet) or (offer.purchase,)
+    purchase = words.listed([words.PURCHASES[way].removesuffix(" commitment") for way in ways], "and")
     return f"{machines}, {purchase}, {words.offer_place(offer)}"
 
 

@@ -46,7 +46,7 @@ def markets(draw):
 
 @st.composite
 def goals(draw):
-    bound = st.one_of(st.none(), st.floats(0.002, 2.0))
+    bound = st.one_of(st.none(), st.none(), st.floats(0.005, 2.0))
     precisions = draw(
         st.sampled_from([("bf16",), ("bf16", "fp8"), ("int4",), ("bf16", "fp8", "int8", "int4")])
     )
@@ -62,7 +62,7 @@ def goals(draw):
         draw(st.sampled_from(NETWORKS)),
         rate=rates[0],
         day=() if flat else tuple((float(6 * place), rate) for place, rate in enumerate(rates)),
-        most=draw(st.sampled_from([2, 8, 24])),
+        most=draw(st.sampled_from([4, 16, 48])),
         confidence=draw(st.sampled_from([0.6, 0.9])),
         prompt=draw(st.sampled_from([64, 700, 3000])),
         output=draw(st.sampled_from([16, 200])),

@@ -171,3 +171,102 @@ def test_recommenders_read_only_the_rows_that_they_gather() -> None:
     found = counted.predict_rows([row], devices(), architectures(), CONSTANTS)
     # Lambda, GPU benchmarks, 2023: NCF on one A100-80GB trains with 30.8 million samples per second.
     assert found.samples[0] / found.seconds[0] == pytest.approx(30.8e6, rel=0.5)
+
+
+NEURON = {"precision": "bf16", "framework": "PyTorch Neuron"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "milliseconds"),
+    # AWS Neuron documentation, inference performance of Inf2 (2.21, 2025): one call on each core.
+    [
+        ({"model": "ResNet-18", "batch": "1"}, 0.596),
+        ({"model": "ResNet-50", "batch": "1"}, 0.830),
+        ({"model": "ResNet-152", "batch": "1"}, 1.185),
+        ({"model": "VGG-16", "batch": "1"}, 1.956),
+        ({"model": "ResNet-50", "batch": "8"}, 7.283 / 2.0),  # Two calls wait for each core.
+    ],
+)
+def test_published_times_on_inferentia(columns: dict[str, str], milliseconds: float) -> None:
+    rows = [{**columns, **NEURON, "img_size": "224", "device": "Inf2.xlarge"}]
+    found = counted.predict_rows(rows, devices(), architectures(), CONSTANTS)
+    assert found.seconds[0] * 1e3 == pytest.approx(milliseconds, rel=0.3)
+    assert found.samples[0] == 2.0 * float(columns["batch"])
+
+
+@settings(deadline=None, max_examples=20)
+@given(device=st.sampled_from(["Inf2.xlarge", "inf1.xlarge", "Trainium2"]), batch=st.integers(1, 64))
+def test_chips_for_networks_are_called_once_and_compute_in_16_bits(device: str, batch: int) -> None:
+    row = {**RESNET, **NEURON, "device": device, "batch": str(batch)}
+    narrow, wide = (
+        counted.predict_rows([{**row, "precision": p}], devices(), architectures(), CONSTANTS).seconds[0]
+        for p in ("bf16", "fp32")
+    )
+    assert narrow == wide
+    assert narrow > CONSTANTS["npu_call_s"]
+
+
+def test_the_cores_of_a_chip_share_the_image_of_a_diffusion_model() -> None:
+    row = {
+        "model": "Stable Diffusion 1.5",
+        "img_size": "512",
+        "batch": "1",
+        "device": "Inf2.xlarge",
+        **NEURON,
+    }
+    found = counted.predict_rows([row], devices(), architectures(), CONSTANTS)
+    assert found.samples[0] == 1.0
+    # AWS Neuron documentation (2.21, 2025): 2.02 s for 50 steps.
+    assert found.seconds[0] == pytest.approx(2.02, rel=0.4)
+
+
+def test_gradients_of_wide_groups_are_slow_with_channels_last_and_plain_convolutions_fast() -> None:
+    def both(model: str) -> float:
+        first, last = (
+            seconds(model=model, family="train", framework=f"PyTorch 1.12 eager {layout}", batch="256")
+            for layout in ("nchw", "nhwc")
+        )
+        return last / first
+
+    assert both("regnetx_064") > 1.5
+    assert both("resnet50") < 1.0
+
+
+def test_chains_and_group_norms_take_longer_most_of_all_to_train() -> None:
+    plain, chain = (seconds(model=model, family="train") for model in ("resnet50", "nf_resnet50"))
+    assert plain < chain
+    assert seconds(model="resnet50", family="train") < seconds(model="resnet50_gn", family="train")
+    assert seconds(model="resnet50") == seconds(model="resnet50_gn")
+
+
+def test_convolutions_gain_less_from_tf32_than_from_16_bits() -> None:
+    wide, middle, narrow = (
+        seconds(batch="256", precision=p, framework="TensorFlow") for p in ("fp32", "tf32", "fp16")
+    )
+    assert wide / middle < 3.0
+    assert wide > middle > 1.5 * narrow
+
+
+def test_without_a_precision_a_device_computes_in_tf32_where_it_can() -> None:
+    for device, usual in (("A100-40GB", "tf32"), ("V100-16GB", "amp")):
+        row = {**RESNET, "device": device, "batch": "64"}
+        blank, stated = (
+            counted.predict_rows([{**row, "precision": one}], devices(), architectures(), CONSTANTS)
+            for one in ("", usual)
+        )
+        assert blank.seconds[0] == stated.seconds[0]
+        assert blank.reasons == ["assumed: precision"]
+
+
+def test_libraries_run_the_steps_of_recurrent_layers_and_python_those_of_a_decoder_in_a_loop() -> None:
+    row = {
+        "device": "A100-80GB",
+        "family": "train",
+        "precision": "amp",
+        "framework": "PyTorch tok/s",
+        "batch": "64",
+    }
+    found = read({**row, "model": "GNMT"}, {**row, "model": "Tacotron 2"})
+    assert found.calls.in_library.tolist() == [True, False]
+    # Words of 25 + 25, and 840 frames.
+    assert found.calls.batch.tolist() == [64.0 * 50.0, 64.0 * 840.0]

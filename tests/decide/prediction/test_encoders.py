@@ -1,5 +1,7 @@
 """Transformers of known shape, whole sequences at a time: laws, how rows are read, and published times as cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,3 +139,53 @@ def test_memory_holds_the_weights_and_training_their_states() -> None:
     assert 2.0 * weights < call
     assert 16.0 * weights < step
     assert np.isfinite(step)
+
+
+def test_rows_that_matrix_units_cannot_take_are_slow_unless_an_engine_pads_them() -> None:
+    def image(edge: int, **columns: str) -> float:
+        shape = {"model": "ViT-B_16", "layers": "12", "hidden": "768", "heads": "12", "seq_in": str(edge)}
+        return seconds(**shape, batch="64", **columns)
+
+    assert image(577) > 1.2 * image(576)
+    assert image(577, framework="FasterTransformer") < 1.05 * image(576, framework="FasterTransformer")
+    assert image(577, precision="fp32") < 1.05 * image(576, precision="fp32")
+
+
+def test_fused_attention_starts_fewer_kernels() -> None:
+    small = {"batch": "1", "seq_in": "32", "framework": "FasterTransformer"}
+    assert seconds(**small) < 0.8 * seconds(**small, precision="fp32")
+
+
+def test_what_a_network_remembers_is_scored_again() -> None:
+    row = {**BASE, "model": "Transformer-XL base", "family": "train", "framework": "PyTorch", "seq_in": ""}
+    found = read(row)
+    assert found.calls.remembers[0]
+    assert found.calls.tokens[0] == 192.0
+    forgets = replace(found.calls, remembers=np.array([False]))
+    here, there = (
+        encoders.encoder_forward_s(calls, found.device, CONSTANTS)[0] for calls in (found.calls, forgets)
+    )
+    assert here != there
+
+
+def test_of_two_stacks_a_table_may_state_one() -> None:
+    found = read({**BASE, "model": "switchxl4", "layers": "24", "hidden": "1024", "heads": "32", "batch": "1",
+                  "seq_in": "512", "precision": "fp32", "device": "V100-32GB-PCIe", "framework": "PyTorch"})  # fmt: skip
+    assert found.calls.networks.layers[0] == 48.0
+    # NeuSight (ASPLOS 2025), measured with PyTorch 2.1: 323 ms.
+    seconds_ = encoders.encoder_forward_s(found.calls, found.device, CONSTANTS)[0]
+    assert seconds_ == pytest.approx(0.323, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("model", "batch", "milliseconds"),
+    # AWS Neuron documentation, inference performance of Inf2 (2.21, 2025): 128 tokens on each core.
+    [
+        ("bert-base-uncased", "1", 0.999),
+        ("bert-large-uncased", "1", 2.694),
+        ("bert-base-uncased", "8", 5.974),
+    ],
+)
+def test_published_times_on_inferentia(model: str, batch: str, milliseconds: float) -> None:
+    row = {"device": "Inf2.xlarge", "precision": "bf16", "framework": "PyTorch Neuron"}
+    assert seconds(model=model, batch=batch, **row) * 1e3 == pytest.approx(milliseconds, rel=0.3)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pytest
 
-from tradewind.decide.prediction.processors import PROCESSORS, identify
+from tradewind.decide.prediction.processors import PROCESSORS, drawn_bytes_per_s, identify
+
+if TYPE_CHECKING:
+    from tradewind.decide.prediction.processors import Processor
 
 
 @pytest.mark.parametrize(
@@ -64,3 +70,27 @@ def test_names_are_unique_and_facts_are_positive() -> None:
     for processor in PROCESSORS:
         assert 0.0 < processor.core_bandwidth_bytes_per_s < processor.socket_bandwidth_bytes_per_s
         assert processor.flops_per_cycle in (8, 16, 32, 64)
+
+
+@pytest.mark.parametrize("processor", PROCESSORS, ids=lambda one: one.name)
+def test_more_cores_draw_more_but_each_less(processor: Processor) -> None:
+    cores = np.arange(1.0, 97.0)
+    drawn = drawn_bytes_per_s(processor, cores)
+    assert np.all(np.diff(drawn) >= 0.0)
+    assert np.all(drawn <= cores * 30e9)
+    assert drawn[0] == pytest.approx(drawn_bytes_per_s(processor, 1.0))
+    assert drawn_bytes_per_s(processor, 96.0, 0.5 * processor.memory_mt_per_s) < drawn[-1]
+
+
+@pytest.mark.parametrize(
+    ("model", "cores", "gb_per_s"),
+    # One stream of llama-7B (4.08 GB) on AWS instances, SpareCores/sc-inspector-data 2025: GB read per second.
+    [
+        ("7R13", 2, 26.0), ("7R13", 8, 39.0), ("7R13", 24, 67.0),
+        ("9R14", 2, 31.0), ("9R14", 8, 37.0), ("9R14", 32, 127.0), ("9R14", 96, 205.0),
+        ("9R45", 1, 29.0), ("9R45", 8, 52.0), ("9R45", 32, 178.0), ("9R45", 96, 300.0),
+    ],
+)  # fmt: skip
+def test_cores_share_the_way_of_their_die_to_memory(model: str, cores: int, gb_per_s: float) -> None:
+    processor, _ = identify(vendor="AMD", architecture=None, model=model, isa=None)
+    assert float(drawn_bytes_per_s(processor, cores)) / 1e9 == pytest.approx(gb_per_s, rel=0.15)

@@ -93,14 +93,7 @@ def plan_generation(
     ways = [] if found else _relaxed(job, wider)
     if found is None and not ways:
         raise InputError(_why_nothing(job))
-    nearest = tuple(
-        Relaxed(
-            constraint=way.constraint,
-            words=_words(goal, way),
-            candidate=way.job.candidate(way.found, way.asked),
-        )
-        for way in ways
-    )
+    nearest = tuple(_nearest(goal, way) for way in ways)
     choice = job.candidate(found, asked) if found else nearest[0].candidate
     front = _front(job, found, choice) if found else ()
     rejected = (*job.space.kinds.rejected, *_without_room(job), *_beaten(job, found))
@@ -537,7 +530,12 @@ def _least(job: _Job, ask: Callable[[float], Asked], budget_usd: float) -> float
     return math.exp(high)
 
 
-def _words(goal: GenerateGoal, way: _Relaxing) -> str:
+def _nearest(goal: GenerateGoal, way: _Relaxing) -> Relaxed:
+    candidate = way.job.candidate(way.found, way.asked)
+    return Relaxed(constraint=way.constraint, words=_words(goal, way, candidate), candidate=candidate)
+
+
+def _words(goal: GenerateGoal, way: _Relaxing, candidate: GenerationCandidate) -> str:
     """What would have to give, and what that costs."""
     usd = units.show(way.found.usd_per_month, "money_per_month")
     offer = way.job.space.offers.offer(way.found.fleet.parts[0].row)
@@ -556,16 +554,21 @@ def _words(goal: GenerateGoal, way: _Relaxing) -> str:
             f"a budget of {usd} instead of {units.show(goal.budget_usd_per_month, 'money_per_month')} {where}"
         )
     if way.constraint == "confidence":
-        return f"a confidence of 50% instead of {goal.confidence:.0%} {where}"
+        return f"a confidence of {candidate.confidence:.0%} instead of {goal.confidence:.0%} {where}"
     if way.constraint == "precisions":
-        way_of = way.job.space.ways
-        precision = way_of.ways[int(way_of.way[way.found.need.pair])].precision
-        return f"weights in {precision} instead of {', '.join(goal.generate.precisions)} {where}"
+        return (
+            f"weights in {candidate.layout.weights} instead of {', '.join(goal.generate.precisions)} {where}"
+        )
     if way.constraint == "accelerators":
-        machines = int(way.found.need.machines[-1])
-        number = machines * int(way.job.space.per[way.job.space.ways.kind[way.found.need.pair]])
+        number = _accelerators(way)
         return f"{number} accelerators instead of at most {goal.accelerators_at_most} {where}"
     return f"other clouds, regions or accelerators {where}"
+
+
+def _accelerators(way: _Relaxing) -> int:
+    """Of the machines that are up at the highest load."""
+    space = way.job.space
+    return int(way.found.need.machines[-1]) * int(space.per[space.ways.kind[way.found.need.pair]])
 
 
 _Unit = Literal["s", "rps", "usd/month", ""]
@@ -590,9 +593,7 @@ def _misses(goal: GenerateGoal, ways: Sequence[_Relaxing], nearest: Sequence[Rel
     elif first.constraint == "confidence":
         asked, got = goal.confidence, nearest[0].candidate.confidence
     elif first.constraint == "accelerators":
-        space = first.job.space
-        per = int(space.per[space.ways.kind[first.found.need.pair]])
-        asked, got = float(goal.accelerators_at_most), float(int(first.found.need.machines[-1]) * per)
+        asked, got = float(goal.accelerators_at_most), float(_accelerators(first))
     return (Miss(constraint=first.constraint, asked=asked, got=got, unit=unit, advice=f"allow {advice}"),)
 
 

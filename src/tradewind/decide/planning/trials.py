@@ -28,11 +28,28 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from tradewind.decide.prediction.interruptions import Duration, Interruptions, Saving, duration, unsaved
-from tradewind.domain.errors import NoPlan
+from tradewind.decide.catalog.selection import is_accelerator
+from tradewind.decide.prediction.interruptions import (
+    NOTICE_S,
+    Duration,
+    Interruptions,
+    Saving,
+    duration,
+    failures_per_hour,
+    unsaved,
+)
+from tradewind.domain import units
+from tradewind.domain.errors import InputError, NoPlan, nearest
+from tradewind.domain.noun import Rejected
+from tradewind.domain.plan import Miss
+from tradewind.domain.trials import TrialsOther, TrialsPlan, TrialsPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from tradewind.domain.estimate import Calibration
+    from tradewind.domain.offer import Offers
+    from tradewind.domain.trials import TrialsGoal
 
 __all__ = [
     "Machines",
@@ -43,7 +60,10 @@ __all__ = [
     "finish_probability",
     "halving",
     "least_machines",
+    "machines_of",
+    "plan_search",
     "plan_trials",
+    "search_of",
     "trial_duration",
 ]
 
@@ -448,3 +468,300 @@ def _likeliest(search: Search, offers: Machines) -> TrialPlan | None:
     row = int(sure.argmax())
     usd = _usd(search, offers, number, search.trials)
     return _one(search, offers, row, int(number[row]), float(usd[row]))
+
+
+# ---- From a goal and offers to a plan
+
+
+_PREPAID: Final = " (paid for already)"
+_OTHERS: Final = 5
+_LATEST_H: Final = 1e6
+"""No deadline further away than a century is advised."""
+
+
+def search_of(goal: TrialsGoal) -> Search:
+    """The search that a goal means.
+
+    >>> from tradewind.domain.trials import Trials, TrialsGoal, Where
+    >>> trials = Trials(count=9, on=(Where(each_s=60.0, vcpus=8),), deadline_s=7200.0)
+    >>> search_of(TrialsGoal(name="nine", trials=trials, budget_usd=1.0)).rungs
+    (Rung(trials=9, share=1.0),)
+    """
+    asked, cut = goal.trials, goal.trials.halving
+    return Search(
+        rungs=(Rung(asked.count, 1.0),)
+        if cut is None
+        else halving(asked.count, reduction=cut.reduction, least_share=cut.least_share),
+        deadline_h=asked.deadline_s / _HOUR_S,
+        confidence=goal.confidence,
+        save_s=float("inf") if asked.save_s is None else asked.save_s,
+    )
+
+
+def machines_of(
+    goal: TrialsGoal, offers: Offers, calibration: Calibration
+) -> tuple[Machines, np.ndarray, int]:
+    """The offers on which a trial can run, the row of each among `offers`, and how many they stand for.
+
+    Of machines of one type, purchase option and rate of interruption without a quota only the cheapest is in it:
+    the others take as long and cost more. Machines that a commitment pays for already are rows of their own, at
+    no cost and as many as are paid for; as one commitment may stand for several offers, only the one that does
+    the most trials is taken. Commitments that are yet to be made are left out: they outlive any search.
+
+    Errors: InputError for an accelerator that no machine among the offers has.
+    """
+    trial_h = _trial_h(goal, offers)
+    purchase, options = offers.coded("purchase")
+    spot = np.array([option == "spot" for option in options])[purchase]
+    committed = np.array([str(option).startswith("commit") for option in options])[purchase]
+    rows = np.flatnonzero(np.isfinite(trial_h) & ~committed)
+
+    def known(name: str, otherwise: np.ndarray | float) -> np.ndarray:
+        column = offers[name][rows]
+        return np.asarray(np.where(np.isnan(column), otherwise, column))
+
+    accelerators = known("accelerator_count", 0.0)
+    kind, names = offers.coded("accelerator")
+    slices = np.array([str(name).startswith("TPU") for name in names])[kind[rows]]
+    # A slice of TPUs has a computer for each 8 chips (Google Cloud, TPU v5e and v6e).
+    hosts = np.where(slices, np.maximum(1.0, accelerators / 8.0), 1.0)
+    with_one, without = (
+        calibration[name].value
+        for name in ("spot_accelerator_interruptions_per_hour", "spot_interruptions_per_hour")
+    )
+    prior = np.where(accelerators > 0.0, with_one, without) * hosts
+    cloud, clouds = offers.coded("cloud")
+    notice_s = np.array([NOTICE_S.get(str(name), 0.0) for name in clouds])[cloud[rows]]
+    columns = {
+        "trial_h": trial_h[rows],
+        "usd_per_hour": offers["price_usd_per_hour"][rows] * known("managed_ratio", 1.0),
+        "taken_per_hour": np.where(spot[rows], known("interruptions_per_hour", prior), 0.0),
+        "failures_per_hour": hosts * failures_per_hour(accelerators / hosts),
+        "notice_s": np.where(spot[rows], notice_s, 0.0),
+        "start_h": np.full(len(rows), calibration["spot_replacement_s"].value / _HOUR_S),
+        "most_machines": np.floor(known("most_machines", np.inf)),
+    }
+    prepaid = np.floor(known("prepaid_machines", 0.0))
+    free = int((prepaid / columns["trial_h"]).argmax()) if len(rows) and prepaid.any() else None
+    if free is not None:
+        columns = {name: np.append(column, column[free]) for name, column in columns.items()}
+        columns["usd_per_hour"][-1] = 0.0
+        columns["most_machines"][free] = max(columns["most_machines"][free] - prepaid[free], 0.0)
+        columns["most_machines"][-1] = prepaid[free]
+        rows = np.append(rows, rows[free])
+    kept = _cheapest_of_a_type(offers, rows, columns)
+    places = [offers[name][rows[kept]] for name in ("cloud", "region", "instance_type", "purchase", "zone")]
+    keys = [
+        "/".join(words) + (f"@{zone}" if zone else "") for *words, zone in zip(*places, strict=True)
+    ]
+    if free is not None:
+        keys = [
+            key + (_PREPAID if row == len(rows) - 1 else "") for key, row in zip(keys, kept.tolist(), strict=True)
+        ]
+    found = Machines(name=tuple(keys), **{name: column[kept] for name, column in columns.items()})
+    return found, rows[kept], len(rows)
+
+
+def _trial_h(goal: TrialsGoal, offers: Offers) -> np.ndarray:
+    """(n,) the least time of a trial by any of the goal's lines, NaN where none allows the machine."""
+    kind, names = offers.coded("accelerator")
+    count, vcpus = offers["accelerator_count"], offers["vcpus"]
+    shared = np.array([bool(value) for value in offers.coded("shared_cpu")[1]])[offers.coded("shared_cpu")[0]]
+    found = np.full(len(offers), np.inf)
+    for where in goal.trials.on:
+        if where.accelerator:
+            meant = np.array(
+                [name is not None and is_accelerator(where.accelerator, str(name)) for name in names], bool
+            )
+            if not meant.any():
+                known = sorted(str(name) for name in names if name)
+                like = nearest(where.accelerator, known)
+                raise InputError(
+                    f"trials.on: no machine that the goal allows has {where.accelerator!r}; "
+                    + (f"did you mean {like}?" if like else f"there are {', '.join(known) or 'none'}")
+                )
+            fits = meant[kind] & (count >= where.accelerators) & (vcpus >= where.vcpus)
+        else:
+            # Burstable machines do not bear hours of work; those with accelerators are paid for these.
+            fits = (vcpus >= where.vcpus) & ~(count > 0.0) & ~shared
+        found = np.where(fits, np.minimum(found, where.each_s / _HOUR_S), found)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _cheapest_of_a_type(offers: Offers, rows: np.ndarray, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Positions among the rows: all with a quota, and the cheapest of each type, option and rate."""
+    order = np.argsort(columns["usd_per_hour"], kind="stable")
+    limited = np.isfinite(columns["most_machines"][order])
+    words = [offers.coded(name)[0][rows[order]] for name in ("cloud", "instance_type", "purchase")]
+    alike = np.stack([*(word.astype(float) for word in words), columns["taken_per_hour"][order]], axis=1)
+    _, first = np.unique(alike[~limited], axis=0, return_index=True)
+    return np.sort(np.concatenate([order[limited], order[~limited][first]]))
+
+
+def plan_search(goal: TrialsGoal, offers: Offers, calibration: Calibration, *, today: str) -> TrialsPlan:
+    """The least expected cost that does all trials by the deadline with the goal's confidence; else the nearest.
+
+    Where the deadline cannot be kept it is the offer that is the likeliest to, and the advice says which deadline
+    can. Errors: InputError when no machine can run a trial.
+    """
+    search = search_of(goal)
+    machines, rows, priced = machines_of(goal, offers, calibration)
+    if not len(machines):
+        raise InputError(
+            "trials.on: no machine that the goal allows can run a trial: it has too few accelerators or vCPUs, or can"
+            " only be committed for years; name other machines, regions or purchase options"
+        )
+    misses: list[Miss] = []
+    try:
+        found = plan_trials(search, machines)
+    except NoPlan as error:
+        if not isinstance(error.plan, TrialPlan):
+            raise InputError("overlay: its quotas leave no machine that can run a trial; allow some") from None
+        found = error.plan
+        misses.append(_late(search, machines))
+    if found.expected_usd > goal.budget_usd:
+        misses.append(_dear(goal, search, machines, found))
+    row_of = {name: int(row) for name, row in zip(machines.name, rows.tolist(), strict=True)}
+    at = {name: place for place, name in enumerate(machines.name)}
+    first = machines.take(np.array([at[found.pools[0].offer]]))
+    return TrialsPlan(
+        goal=goal,
+        way=found.way,
+        pools=tuple(
+            TrialsPool(
+                offer=offers.offer(row_of[pool.offer]),
+                machines=pool.machines,
+                trials=pool.trials,
+                prepaid=pool.offer.endswith(_PREPAID),
+            )
+            for pool in found.pools
+        ),
+        fallback=None if found.fallback is None else offers.offer(row_of[found.fallback]),
+        switch_s=None if found.switch_h is None else found.switch_h * _HOUR_S,
+        trial_s=float(trial_duration(search, first).mean_s[0]),
+        cost_usd=found.expected_usd,
+        confidence=found.probability,
+        meets_goal=not misses,
+        misses=tuple(misses),
+        others=_others(search, machines, rows, offers, found),
+        rejected=_left_out(offers, priced),
+        priced=priced,
+        because=_because(search, first, found),
+        snapshot=offers.snapshot,
+        today=today,
+    )
+
+
+def _because(search: Search, first: Machines, found: TrialPlan) -> tuple[str, ...]:
+    lines = [found.because]
+    if first.taken_per_hour[0] > 0.0:
+        goes_on = "begins again" if np.isinf(search.save_s) else "goes on from its last save"
+        rate = float(first.taken_per_hour[0])
+        lines.append(f"a spot machine is taken back every {1.0 / rate:,.3g} h; its trial {goes_on} on another one")
+    if len(search.rungs) > 1:
+        rungs = ", ".join(f"{rung.trials} x {rung.share:.3g}" for rung in search.rungs)
+        lines.append(f"successive halving: {rungs} of a whole trial, each rung after the one before")
+    lines.append(
+        f"a new machine works after {units.show(float(first.start_h[0]) * _HOUR_S, 'time')} (assumed), which is paid"
+    )
+    return tuple(lines)
+
+
+def _late(search: Search, machines: Machines) -> Miss:
+    """The earliest deadline that can be kept, and what keeping it costs."""
+    offers = machines.take(_cheapest_of_a_kind(machines))
+    number = np.minimum(offers.most_machines, search.trials).astype(int)
+
+    def kept(deadline_h: float) -> bool:
+        sure = finish_probability(replace(search, deadline_h=deadline_h), offers, number, search.trials)
+        return bool(sure.max() >= search.confidence)
+
+    low, high = search.deadline_h, search.deadline_h * 2.0
+    while high < _LATEST_H and not kept(high):
+        low, high = high, high * 2.0
+    asked = units.show(search.deadline_h * _HOUR_S, "time")
+    if high >= _LATEST_H:
+        return Miss(
+            constraint="deadline",
+            asked=search.deadline_h * _HOUR_S,
+            got=float("inf"),
+            unit="s",
+            advice=f"deadline {asked}: interruptions let no trial end; let trials save, or allow on_demand",
+        )
+    while high / low > 1.001:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if kept(middle) else (middle, high)
+    then = plan_trials(replace(search, deadline_h=high), machines)
+    pools = " and ".join(f"{pool.machines} x {pool.offer}" for pool in then.pools)
+    return Miss(
+        constraint="deadline",
+        asked=search.deadline_h * _HOUR_S,
+        got=high * _HOUR_S,
+        unit="s",
+        advice=f"deadline {asked} cannot be kept with {search.confidence:.0%}; the earliest is"
+        f" {units.show(high * _HOUR_S, 'time')}, on {pools} for {then.expected_usd:,.0f} usd",
+    )
+
+
+_PATIENT: Final = 10.0
+
+
+def _dear(goal: TrialsGoal, search: Search, machines: Machines, found: TrialPlan) -> Miss:
+    advice = f"budget = {_money(found.expected_usd)}, or fewer or shorter trials"
+    try:
+        patient = plan_trials(replace(search, deadline_h=search.deadline_h * _PATIENT), machines)
+    except NoPlan:
+        patient = found
+    if patient.expected_usd < 0.99 * found.expected_usd:
+        advice += f"; with {_PATIENT:.0f} times the time it would cost {_money(patient.expected_usd)}"
+    return Miss(
+        constraint="budget", asked=goal.budget_usd, got=found.expected_usd, unit="usd", advice=advice
+    )
+
+
+def _money(usd: float) -> str:
+    return f"{np.ceil(usd * 100.0) / 100.0:,.2f} usd"
+
+
+def _others(
+    search: Search, machines: Machines, rows: np.ndarray, offers: Offers, found: TrialPlan
+) -> tuple[TrialsOther, ...]:
+    """The best offer of each of a few other machine types."""
+    number = least_machines(search, machines, search.trials, search.confidence)
+    usd = _usd(search, machines, number, search.trials)
+    chosen = {machines.name.index(pool.offer) for pool in found.pools}
+    seen = {offers["instance_type"][rows[place]] for place in chosen}
+    others: list[TrialsOther] = []
+    for place in np.argsort(usd, kind="stable").tolist():
+        offer_type = offers["instance_type"][rows[place]]
+        if len(others) == _OTHERS or not np.isfinite(usd[place]):
+            break
+        if offer_type in seen:
+            continue
+        seen.add(offer_type)
+        sure = finish_probability(
+            search, machines.take(np.array([place])), number[place : place + 1], search.trials
+        )
+        others.append(
+            TrialsOther(
+                offer=offers.offer(int(rows[place])),
+                machines=int(number[place]),
+                cost_usd=float(usd[place]),
+                confidence=float(sure[0]),
+            )
+        )
+    return tuple(others)
+
+
+def _left_out(offers: Offers, priced: int) -> tuple[Rejected, ...]:
+    purchase, options = offers.coded("purchase")
+    committed = int(np.array([str(option).startswith("commit") for option in options])[purchase].sum())
+    out = []
+    if committed:
+        reason = "a commitment is paid for years, whatever a search takes"
+        out.append(Rejected(name="commitments", reason=reason, count=committed))
+    rest = len(offers) - committed - priced
+    if rest > 0:
+        reason = "not the machines that trials.on names, or too small, or with shared processors"
+        out.append(Rejected(name="other machines", reason=reason, count=rest))
+    return tuple(out)

@@ -4,9 +4,12 @@ The time of a step is computed once for each way and some numbers of running req
 straight. All else follows from the table, so that a candidate (a way, a most of requests, a rate) costs a few look-ups:
 
 - Little's law: at a rate as many run as arrive in the time of an answer, rate x output x step.
-- Their number is Poisson (arrivals at random, each request answered on its own pace), so that its 99 % quantile is
-  about n + 2.33 sqrt(n): that many must be allowed to run together, and the slow tokens are those of that number.
-- Prompts queue for passes, M/D/1: above a rest the wait falls off exponentially (Kingman 1961).
+- Their number is that of births and deaths (arrivals at random; ends at the rate that so many running make). Round its
+  mean n the variance is n over the elasticity of that rate: n where more never slow each other (Poisson), and without
+  bound where more no longer help. Its 99 % quantile, 2.33 deviations above, must be allowed to run together, and the
+  slow tokens are those of that number.
+- A prompt waits for the end of the pass that runs, then for the prompts before it: M/D/1 by the time that prompts take
+  alone, as decoding goes on beside them; the wait falls off exponentially (Kingman 1961). Its own pass comes last.
 
 Everything is non-decreasing in the rate by construction, so more replicas never make anything slower.
 """
@@ -23,10 +26,9 @@ from tradewind.decide.prediction.decoding import (
     ENGINES,
     Generations,
     _request_bytes,
-    _step_s,
-    generation_s,
     largest_batch,
     memory_bytes,
+    pass_terms_s,
 )
 from tradewind.decide.prediction.devices import columns_of, peak_of, precision_of
 from tradewind.decide.prediction.transformers import transformer_columns
@@ -61,7 +63,7 @@ BATCHES: Final = 2 ** np.arange(11)
 """Most requests that a process of the engine runs together: 1 to 1024, the largest default of vLLM and TensorRT-LLM."""
 USED_SHARE: Final = 0.9
 """Of a device's memory that an engine may take (`--gpu-memory-utilization`, the default of vLLM)."""
-GRID: Final = np.unique(np.concatenate([[0.0], np.round(2.0 ** np.arange(0.0, 10.01, 0.5))]))
+GRID: Final = np.unique(np.concatenate([[0.0], np.round(2.0 ** (np.arange(31) / 3.0))]))
 """Running requests of a process at which the time of a step is computed."""
 _CHUNK: Final = 8192
 _Z99: Final = NormalDist().inv_cdf(0.99)
@@ -202,8 +204,10 @@ class Servers:
     """(W, G) seconds, not falling; infinite beyond the largest that fits."""
     rate: np.ndarray
     """(W, G) requests answered a second, not falling."""
-    prefill_s: np.ndarray
-    """(W,)"""
+    swell: np.ndarray
+    """(W, G) variance of the running requests over their mean, not falling, at least 1."""
+    joined: np.ndarray
+    """(W, G) seconds of a pass with a new prompt beside them, not falling; the first is of a prompt alone."""
     weights_fit: np.ndarray
     """(W,) whether at least one request fits beside the weights."""
 
@@ -222,8 +226,10 @@ class Servers:
         place = np.clip(np.searchsorted(GRID, running / processes, side="right") - 1, 0, len(GRID) - 2)
         left, right = table[way, place], table[way, place + 1]
         share = (running / processes - GRID[place]) / (GRID[place + 1] - GRID[place])
-        # The last column is not needed where the number is exactly that of a column.
-        return np.asarray(left + np.where(share > 0.0, share * np.where(share > 0.0, right - left, 0.0), 0.0))
+        # The last column is not needed where the number is exactly that of a column; beyond it nothing fits.
+        with np.errstate(invalid="ignore"):
+            more = np.where(share > 0.0, share * (right - left), 0.0)
+        return np.asarray(left + more)
 
     def answers(self, server: np.ndarray, rate_rps: np.ndarray, slow: float = 1.0) -> Answers:
         """What requests wait for at a rate, (n,), if everything takes `slow` times as long as likely."""
@@ -239,20 +245,22 @@ class Servers:
         return self._answers(server, running, wanted, slow)
 
     def _answers(self, server: np.ndarray, running: np.ndarray, wanted: np.ndarray, slow: float) -> Answers:
-        crowded = running + _Z99 * np.sqrt(running)
+        crowded = running + _Z99 * np.sqrt(running * self._at(self.swell, server, running))
         batch = self.batch[server]
         share = wanted / self._at(self.rate, server, batch)
         fits = (crowded <= batch) & (share <= 1.0)
         # Beyond what fits nothing is looked up.
         inside, peak = np.where(fits, running, 0.0), np.where(fits, crowded, 0.0)
         step = slow * self._at(self.step, server, inside)
-        prefill = slow * self.prefill_s[self.way[server]]
-        busy = np.minimum(share, 1.0 - 1e-12)
-        over = prefill / (2.0 * (1.0 - busy))
+        own = slow * self._at(self.joined, server, inside)
+        alone = self.joined[self.way[server], 0]
+        # Several prompts that share a pass take less than as many passes: never busier than the whole server.
+        busy = np.minimum(np.minimum(wanted * alone, share), 1.0 - 1e-12)
+        over = slow * alone / (2.0 * (1.0 - busy))
 
         def first(level: float) -> np.ndarray:
             wait = over * np.log(np.maximum(busy / (1.0 - level), 1.0))
-            return np.asarray(np.where(fits, wait + level * step + prefill, np.inf))
+            return np.asarray(np.where(fits, wait + level * step + own, np.inf))
 
         return Answers(
             running=running,
@@ -269,9 +277,9 @@ class Servers:
         """The highest rate of servers (default: all) with all bounds kept; 0 where none is."""
         server = np.arange(len(self)) if servers is None else servers
         batch = self.batch[server].astype(np.float64)
+        # Of what is at least Poisson; what waits for its first token has no closed form: halved where it is too much.
         crowded = np.minimum(batch, self._running_at(server, bounds.token_p99 / slow))
         most = np.minimum(_calm(crowded), self._running_at(server, bounds.token_p50 / slow)) * _INSIDE
-        # What waits for its first token has no closed form: halved where it is too late.
         late = np.nonzero(~self._kept(server, most, bounds, slow))[0]
         low, high = np.zeros(len(late)), most[late]
         for _ in range(_HALVINGS):
@@ -324,13 +332,13 @@ def servers_of(
     way, size = np.nonzero(fits)
     grid = processes[:, None] * GRID[None, :]
     largest = np.max(np.where(fits, batch, 0.0), axis=1, initial=0.0)
-    step = np.full(grid.shape, np.inf)
-    rows, columns = np.nonzero((grid <= largest[:, None]) & (grid > 0.0))
+    step, joined = np.full(grid.shape, np.inf), np.full(grid.shape, np.inf)
+    rows, columns = np.nonzero((grid <= largest[:, None]) & (largest[:, None] > 0.0))
     for start in range(0, len(rows), _CHUNK):
         r, c = rows[start : start + _CHUNK], columns[start : start + _CHUNK]
-        step[r, c] = _step_s(calls.take(r), constants, grid[r, c])
-    step[:, 0] = step[:, 1]
-    step = np.maximum.accumulate(step, axis=1)
+        some, running = calls.take(r), grid[r, c]
+        step[r, c], joined[r, c] = _steps_s(some, constants, running, np.maximum(running, grid[r, 1]))
+    step, joined = np.maximum.accumulate(step, axis=1), np.maximum.accumulate(joined, axis=1)
     rate = np.maximum.accumulate(grid / (calls.output[:, None] * step), axis=1) if count else step
     return Servers(
         calls=calls,
@@ -339,9 +347,56 @@ def servers_of(
         grid=grid,
         step=step,
         rate=rate,
-        prefill_s=generation_s(calls, constants).prefill_s if count else np.zeros(0),
+        swell=_swell(rate, step),
+        joined=joined,
         weights_fit=np.asarray(fits.any(axis=1)),
     )
+
+
+def _swell(rate: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """1 over the elasticity of the rate in the number that run, over an octave to each side where there is one."""
+    swell = np.ones_like(rate)
+    if not len(rate):
+        return swell
+    numbers = np.maximum(GRID, 1e-9)
+    last = np.isfinite(step).sum(axis=1) - 1
+    rows = np.arange(len(rate))
+    for column in range(1, len(GRID)):
+        left, right = np.full(len(rows), max(1, column - 3)), np.minimum(last, column + 3)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            more = np.log(rate[rows, right] / rate[rows, left])
+            found = np.log(numbers[right] / numbers[left]) / more
+        swell[:, column] = np.where(right > left, np.where(more > 0.0, np.maximum(found, 1.0), np.inf), 1.0)
+        swell[:, column] = np.where(column <= last, swell[:, column], np.inf)
+    return np.maximum.accumulate(swell, axis=1)
+
+
+def _steps_s(
+    calls: Generations, constants: Mapping[str, float], running: np.ndarray, busy: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A step of the steady state while `busy` run, on average; and a pass with a prompt beside `running`.
+
+    Prompts come whole: where fewer than one starts in a step, some steps have one and the others none. A step with the
+    mean of it would be too fast, as few tokens hide behind the weights.
+    """
+    part, beside = busy / calls.pipeline, running / calls.pipeline
+    started = part / calls.output
+    whole = np.where(started < 1.0, 0.0, started)
+    calm = _pass_s(calls, constants, prefilled=whole, running=part)
+    joined = _pass_s(calls, constants, prefilled=np.ones_like(part), running=beside)
+    device = np.where(started < 1.0, calm + started * np.maximum(joined - calm, 0.0), calm)
+    planned = np.where(calls.split_attention > 0, busy, busy / calls.tensor)
+    host = calls.pipeline * constants["decode_step_s"] + constants["decode_request_s"] * planned
+    # One process plans the next step while devices compute; the stages of a pipeline wait for its plan.
+    step = np.where(calls.pipeline > 1, device + host, np.maximum(device, host))
+    return step, np.maximum(joined, host)
+
+
+def _pass_s(
+    calls: Generations, constants: Mapping[str, float], *, prefilled: np.ndarray, running: np.ndarray
+) -> np.ndarray:
+    terms = pass_terms_s(calls, constants, prefilled=prefilled, running=running)
+    return np.asarray(np.sum(list(terms.values()), axis=0))
 
 
 def _needed(

@@ -73,6 +73,8 @@ class Job:
     """Softmax and loss are one kernel, in place."""
     async_tensor: bool
     graphs: bool
+    rowwise: bool
+    """Products in fp8 have a scale for each row."""
     gradient_bytes: float
     convention: str
     """How its framework holds weights: a name of `memory.CONVENTIONS`."""
@@ -181,6 +183,7 @@ def training_jobs(
                     fused_loss="flash" in text,
                     async_tensor="async tp" in text or "bridge" in text or device.kind != "gpu",
                     graphs=device.kind != "gpu" or "bridge" in text or "graph" in text,
+                    rowwise="rowwise" in text,
                     gradient_bytes=_gradient_bytes(text, precision),
                     convention=_convention(text, precision, zero),
                     samples=total or float(layout.global_batch),

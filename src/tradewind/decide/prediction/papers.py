@@ -19,9 +19,11 @@ from tradewind.decide.prediction.constants import LEVEL
 from tradewind.decide.prediction.devices import columns_of, device_of
 from tradewind.decide.prediction.fitted import with_defaults
 from tradewind.decide.prediction.intervals import widen
-from tradewind.decide.prediction.jobs import Job
+from tradewind.decide.prediction.layouts import layout_columns
+from tradewind.decide.prediction.memory import memory_setting, training_memory
 from tradewind.decide.prediction.money import accelerators_w, host_w
-from tradewind.decide.prediction.steps import job_columns
+from tradewind.decide.prediction.training import TrainingSetting, step_times
+from tradewind.decide.prediction.transformers import transformer_columns
 from tradewind.domain import units
 from tradewind.domain.architecture import Transformer
 from tradewind.domain.errors import InputError
@@ -48,6 +50,7 @@ OUTPUT_TOKENS: Final = 128.0
 """Of an answer, where no wish says it: as in published tables of language models."""
 _RACK: Final = 16
 """GPUs that are joined by their link beyond this number are joined across machines (NVL72), whatever one machine has."""
+_OPERAND_BYTES: Final = {"fp32": 4.0, "tf32": 4.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
 _HALF: Final = ("fp32", "tf32", "fp16")
 
 
@@ -223,26 +226,32 @@ class _Asked:
     def _transformer_step(
         self, network: Transformer, layout: TrainingLayout
     ) -> tuple[float, Range, str, str]:
-        job = Job(
-            row=0,
-            network=network,
-            device=self.device,
-            precision=layout.precision,
-            tokens=self.tokens,
-            layout=layout,
-            flash=True,
-            compiled=True,
-            fused_loss=False,
-            async_tensor=False,
-            graphs=False,
-            gradient_bytes=4.0,
-            convention=_convention(layout),
-            samples=float(layout.global_batch),
-            unknown=(),
+        one, half = np.ones(1), layout.precision if layout.precision in _HALF else "bf16"
+        columns, lay, c = transformer_columns([network]), layout_columns([layout]), self.constants
+        convention = _convention(layout)
+        # As planned jobs run: fused kernels, attention without its scores, gradients summed in 32 bits.
+        setting = TrainingSetting(
+            tokens=self.tokens * one,
+            flash=one,
+            compiled=one,
+            async_tensor=0.0 * one,
+            graphs=0.0 * one,
+            gradient_bytes=4.0 * one,
+            products_again=0.5 * one,
+            operand_bytes=_OPERAND_BYTES.get(layout.precision, 2.0) * one,
         )
-        half = layout.precision if layout.precision in _HALF else "bf16"
-        columns = replace(job_columns([job]), device=self.columns(layout.precision), half=self.columns(half))
-        times, held = columns.times(self.constants), columns.memory(self.constants)
+        keeping = memory_setting(
+            [convention],
+            tokens=self.tokens * one,
+            flash=one,
+            compiled=one,
+            fused_loss=0.0 * one,
+            loss_chunks=one,
+            dropout=0.0 * one,
+            kept_gradients=np.array([float(layout.accumulation > 1)]),
+        )
+        times = step_times(columns, self.columns(layout.precision), self.columns(half), lay, setting, c)
+        held = training_memory(columns, lay, keeping, c)
         shares = ", ".join(f"{share:.0%} {name}" for name, share in times.shares(0) if share >= 0.02)
         parts = (held.low, held.total, held.high)
         low, likely, high = (float(np.ravel(part)[0]) for part in parts)

@@ -90,6 +90,7 @@ def job_columns(jobs: Sequence[Job]) -> JobColumns:
             graphs=column([job.graphs for job in jobs]),
             gradient_bytes=column([job.gradient_bytes for job in jobs]),
             products_again=column([0.5 * CONVENTIONS[job.convention].products for job in jobs]),
+            rowwise=column([job.rowwise for job in jobs]),
             operand_bytes=column([_OPERAND_BYTES.get(job.precision, 2.0) for job in jobs]),
         ),
         memory_setting=memory_setting(

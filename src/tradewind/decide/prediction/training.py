@@ -32,6 +32,21 @@ ASSUMED: Final[dict[str, tuple[float, float, str]]] = {
         0.08,
         "assumed: products between other kernels take longer than alone: cold caches, lower clocks",
     ),
+    "training_energy_ratio": (
+        1.1,
+        0.2,
+        "assumed: memory and links draw power beside the products of a long run, and leave them less",
+    ),
+    "training_scores_ratio": (
+        1.0,
+        0.2,
+        "assumed: of attention that writes its scores, against kernels alone",
+    ),
+    "rowwise_ratio": (
+        1.6,
+        0.2,
+        "assumed: products in fp8 with a scale for each row, whose kernels and casts are not the library's",
+    ),
     "training_attention_ratio": (
         1.3,
         0.3,
@@ -117,10 +132,13 @@ class TrainingSetting:
     """Share of the forward products that selective checkpointing computes again."""
     operand_bytes: Column
     """Of one element of the operands of products: 1 in fp8, 0.5 in fp4."""
+    rowwise: Column | float = 0.0
+    """Products in fp8 have a scale for each row."""
 
     def take(self, rows: np.ndarray) -> TrainingSetting:
         """The settings of some rows."""
-        return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: one[rows] if np.ndim(one) else one for name, one in columns.items()})
 
 
 @dataclass(frozen=True)
@@ -205,6 +223,8 @@ def step_times(
         + net.expert_layers * (bwd_shared + bwd_expert)
         + net.state_space_layers * bwd_mixer
     )
+    rowwise = np.where(np.asarray(setting.rowwise) > 0, c["rowwise_ratio"], 1.0)
+    forward_products, backward_products = rowwise * forward_products, rowwise * backward_products
     scores, scores_back = _scores(net, lay, setting, half, c)
     forward_scores, backward_scores = stage * scores, stage * scores_back
     elementwise = stage * _elementwise(net, lay, setting, tokens, half, c)
@@ -325,6 +345,8 @@ def _both(
     c: Mapping[str, float],
 ) -> tuple[Column, Column]:
     """Forward seconds, and backward ones: towards the inputs, and towards the weights where they are trained."""
+    energy = c["matrix_energy_j_per_flop"] * c["training_energy_ratio"]
+    c = {**c, "matrix_energy_j_per_flop": energy}
     forward, backward = np.zeros(1), np.zeros(1)
     slower = np.where(device.is_npu > 0, c["npu_training_ratio"], 1.0)
     slower = np.where(device.is_tpu > 0, c["tpu_training_ratio"], slower)
@@ -413,7 +435,8 @@ def _scores(
                 flash=setting.flash,
                 backward=backward,
             )
-            one = np.where(setting.flash > 0, c["training_attention_ratio"], 1.0) * one
+            ratio = np.where(setting.flash > 0, c["training_attention_ratio"], c["training_scores_ratio"])
+            one = ratio * one
             sums[place] = sums[place] + np.where(layers > 0, layers * one, 0.0)
     return sums[0], sums[1]
 

@@ -14,6 +14,7 @@ from tradewind.domain.errors import NoPlan
 from tradewind.domain.generating import GenerationPlan
 from tradewind.domain.profile import Front
 from tradewind.domain.training import TrainingPlan
+from tradewind.domain.trials import TrialsPlan
 from tradewind.files import nouns
 from tradewind.show.cli.options import EPILOG, GoalArgument, JsonOption, OutOption, RunsOption
 from tradewind.show.cli.progress import Display, nothing
@@ -35,7 +36,8 @@ def plan(
     """Choose the cheapest variant, machines, region and purchase option that meet the goal.
 
     A goal with `train` is a job: machines, how many, and how a step is spread over them. A goal with `generate` is a
-    language model that answers: machines, precision, and how many requests run together.
+    language model that answers: machines, precision, and how many requests run together. A goal with `trials` is a search of hyperparameters:
+    how many machines do all trials by a deadline, on spot or not.
     """
     kind = loop.kind_of_goal(goal_file)
     if kind != "serve":
@@ -63,10 +65,13 @@ def _job(goal_file: Path, kind: str, *, as_json: bool, out: Path | None) -> None
     from tradewind.show import jobs
 
     today = datetime.now(UTC).date().isoformat()
-    found: TrainingPlan | GenerationPlan
+    found: TrainingPlan | GenerationPlan | TrialsPlan
     if kind == "train":
         trained = loop.plan_training(goal_file, today=today)
         found, page = trained, jobs.training(trained)
+    elif kind == "trials":
+        tried = loop.plan_trials(goal_file, today=today)
+        found, page = tried, jobs.trials(tried)
     else:
         served = loop.plan_generation(goal_file, today=today)
         found, page = served, jobs.generation(served)

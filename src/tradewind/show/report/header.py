@@ -69,7 +69,7 @@ def _headline(plan: Plan) -> Html:
         f", {purchase(choice)}, in ",
         number(words.offer_place(choice.offer)),
         ", for ",
-        emphasis(number(words.quantity(choice.cost_usd_per_month, "money_per_month"))),
+        emphasis(number(words.quantity(plan.cost_usd_per_month, "money_per_month"))),
         ".",
     )
 
@@ -102,7 +102,7 @@ def _bar(kind: str, low: float, high: float, limit: float, end: float) -> list[t
 
 
 def _cost(plan: Plan) -> Html:
-    cost, budget = plan.choice.cost_usd_per_month, plan.goal.budget_usd_per_month
+    cost, budget = plan.cost_usd_per_month, plan.goal.budget_usd_per_month
     asked = words.given(budget, "money_per_month")
     share = f"{words.percent(cost / budget)} of the budget" if budget > 0.0 else "the budget is 0"
     end = max(cost, budget) or 1.0

@@ -233,8 +233,8 @@ def _advice(advice: Sequence[Advice]) -> Html:
 
 def _changes(story: Replanned) -> Html:
     before, after = story.plan.choice, story.replanned.choice
-    cost_before = words.quantity(before.cost_usd_per_month, "money_per_month")
-    cost_after = words.quantity(after.cost_usd_per_month, "money_per_month")
+    cost_before = words.quantity(story.plan.cost_usd_per_month, "money_per_month")
+    cost_after = words.quantity(story.replanned.cost_usd_per_month, "money_per_month")
     what = paragraph(
         "The plan was made again with what was learnt: ",
         emphasis(f"{before.layout.instances} × {before.offer.instance_type}"),
