@@ -182,7 +182,8 @@ class Relaxed(Noun, frozen=True, kw_only=True):
     """The cheapest plan that keeps all of the goal but for one constraint, which gives as little as it must."""
 
     constraint: str
-    """A `Bound`, or load, budget, confidence, precisions, accelerators or places."""
+    """A `Bound`, or load, budget, confidence, precisions, accelerators or places; where none alone is enough, bounds (all
+    of them, and the budget) or bounds and load."""
     words: str
     """What would have to give, and what that costs."""
     candidate: GenerationCandidate

@@ -1,4 +1,4 @@
-"""Plans for training, for language models that answer and for searches of hyperparameters, for a terminal."""
+"""Plans for training, for language models that answer for searches and for data, for a terminal."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from tradewind.domain.layout import TrainingLayout
     from tradewind.domain.noun import Range, Rejected
     from tradewind.domain.offer import Offer
+    from tradewind.domain.placing import DataOption, DataPlan
     from tradewind.domain.plan import Miss
     from tradewind.domain.training import TrainingCandidate, TrainingPlan
     from tradewind.domain.trials import TrialsOther, TrialsPlan
 
-__all__ = ["generation", "layout", "training", "trials"]
+__all__ = ["data", "generation", "layout", "training", "trials"]
 
 RUNNERS_UP: Final = 5
 REJECTED: Final = 6
@@ -156,7 +157,9 @@ def trials(found: TrialsPlan) -> RenderableType:
     table = blocks.facts()
     for pool in found.pools:
         paid = ", paid for already" if pool.prepaid else ""
-        said = f"{words.counted(pool.trials, 'trial', 'trials')} on {_machines(pool.offer, pool.machines)}{paid}"
+        said = (
+            f"{words.counted(pool.trials, 'trial', 'trials')} on {_machines(pool.offer, pool.machines)}{paid}"
+        )
         blocks.add(table, "run", Text(said, style="bold"))
     if found.fallback is not None and found.switch_s is not None:
         then = f"after {words.quantity(found.switch_s, 'time')}, what is not done ends on {_kind(found.fallback)}"
@@ -165,7 +168,9 @@ def trials(found: TrialsPlan) -> RenderableType:
     sure = f"{words.percent(found.confidence)} sure, {words.percent(goal.confidence)} asked"
     blocks.add(table, "in time", f"within {words.given(asked.deadline_s, 'time')}: {sure}")
     blocks.add(
-        table, "cost", f"{found.cost_usd:,.2f} usd expected of a budget of {words.given(goal.budget_usd, 'money')}"
+        table,
+        "cost",
+        f"{found.cost_usd:,.2f} usd expected of a budget of {words.given(goal.budget_usd, 'money')}",
     )
     for line in found.because:
         blocks.add(table, "because", line)
@@ -175,6 +180,75 @@ def trials(found: TrialsPlan) -> RenderableType:
     parts += _fell_out(found.rejected)
     title = "The plan" if found.meets_goal else "No plan meets the goal; the nearest answer"
     return blocks.section(title, f"predicted; {found.priced:,} offers of {found.snapshot}", Group(*parts))
+
+
+def data(found: DataPlan, limit: int) -> RenderableType:
+    """The cheapest way to keep data and what it consists of, the next ones, when another becomes cheaper."""
+    best, stay = found.options[0], next((one for one in found.options if one.action == "stay"), None)
+    table = blocks.facts()
+    blocks.add(table, "do", Text(_way(best), style="bold"))
+    blocks.add(table, "read", _reading(best))
+    gained = stay.usd - best.usd if stay else 0.0
+    spared = f"; the best without moving is {stay.usd:,.2f} usd" if stay and gained > 0.005 else ""
+    blocks.add(table, "cost", f"{best.usd:,.2f} usd in {_months(found.months)}{spared}")
+    part = "" if found.fraction == 1.0 else f" of {words.percent(found.fraction)}"
+    asked = f"{_sold(found.size_bytes)} in {found.home.words} {found.home_tier}, {words.digits(found.passes_per_month)} passes a month{part}"
+    blocks.add(table, "asked", asked)
+    parts = blocks.table("cost", "usd", "of it a month")
+    for name, usd in sorted(best.parts.items(), key=lambda one: -one[1]):
+        if usd > 0.0:
+            monthly = "once" if name in _ONCE else f"{usd / found.months:,.2f}"
+            blocks.add(parts, name.replace("_", " "), f"{usd:,.2f}", monthly)
+    shown: list[RenderableType] = [table, Text(), parts, Text(), _ways(found, limit)]
+    if found.break_evens:
+        turns = blocks.facts()
+        for line in found.break_evens:
+            blocks.add(turns, "cheapest", line)
+        shown += [Text(), turns]
+    notes = blocks.facts()
+    for tier, about in dict.fromkeys((one.tier, one.about) for one in found.options[:limit]):
+        blocks.add(notes, tier, about)
+    for line in dict.fromkeys(line for one in found.options[:limit] for line in one.assumed):
+        blocks.add(notes, "assumed", line)
+    shown += [Text(), notes]
+    shown += _fell_out(found.rejected)
+    note = f"priced; {len(found.options):,} ways, prices of {found.snapshot}"
+    return blocks.section("Where the data go", note, Group(*shown))
+
+
+def _months(months: float) -> str:
+    return "a month" if months == 1.0 else f"{words.digits(months)} months"
+
+
+_ONCE: Final = ("moving", "early_deletion")
+
+
+def _sold(size_bytes: float) -> str:
+    """Storage is sold by the GB of 1e9 bytes."""
+    unit, name = next((one for one in _SOLD if size_bytes >= one[0]), (1e9, "GB"))
+    return f"{size_bytes / unit:,.4g} {name}"
+
+
+_SOLD: Final = ((1e15, "PB"), (1e12, "TB"))
+_ACTIONS: Final = {"stay": "stay in", "move": "move to", "copy": "keep, and copy to"}
+
+
+def _way(one: DataOption) -> str:
+    return f"{_ACTIONS[one.action]} {one.place.words} {one.tier}"
+
+
+def _reading(one: DataOption) -> str:
+    through = f" from a disk there, {one.disk}" if one.disk else ""
+    across = "" if one.compute == one.place else (", filled across" if one.disk else ", across regions")
+    return f"in {one.compute.words}{through}{across}"
+
+
+def _ways(found: DataPlan, limit: int) -> Table:
+    table = blocks.table("ways, the cheapest first", "read", "usd", "prices")
+    table.columns[1].justify = table.columns[3].justify = "left"
+    for one in found.options[:limit]:
+        blocks.add(table, _way(one), _reading(one), f"{one.usd:,.2f}", one.origin)
+    return table
 
 
 def _kind(offer: Offer) -> str:

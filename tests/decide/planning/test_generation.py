@@ -229,3 +229,35 @@ def test_nothing_that_fits_says_why():
         plan(goal("Llama 3 70B", most=1), L4)
     with pytest.raises(InputError, match="no offer with accelerators"):
         plan(goal(), msgspec.structs.replace(L4, accelerator=None, accelerator_count=0.0))
+
+
+def test_spot_machines_have_spares_and_a_day_is_bought_in_two_ways():
+    machine = offer("A10G", 4, 5.7, instance_type="g5.12xlarge")
+    spot = msgspec.structs.replace(
+        machine, purchase="spot", price_usd_per_hour=2.0, interruptions_per_hour=0.05
+    )
+    choice = plan(goal(LARGE, rate=20.0, most=64), machine, spot).choice
+    assert choice.offer.purchase == "spot"
+    assert choice.spare_machines > 0
+    committed = msgspec.structs.replace(machine, purchase="commit_3y", price_usd_per_hour=2.5)
+    day = ((0.0, 10.0), (8.0, 100.0), (10.0, 10.0))
+    found = plan(goal(LARGE, day=day, most=128), machine, committed)
+    assert [one.offer.purchase for one in found.choice.fleet] == ["commit_3y", "on_demand"]
+    assert any("the base load on commitments" in line for line in found.because)
+    assert any(line.startswith("the load: a day that repeats") for line in found.because)
+
+
+def test_too_few_accelerators_say_how_many_suffice():
+    found = plan(goal(SMALL, rate=300.0, most=1), A10G)
+    given = {one.constraint: one for one in found.nearest}
+    assert "accelerators instead of at most 1" in given["accelerators"].words
+    assert given["load"].candidate.tokens_per_s < 300.0 * 128
+
+
+def test_where_no_constraint_alone_is_enough_several_give():
+    found = plan(goal(LARGE, rate=0.1, most=4, token_p99_s=1e-3, budget=1.0), H100, offer("A10G", 4, 5.7))
+    assert [one.constraint for one in found.nearest] == ["bounds"]
+    assert found.misses[0].got > 1.0
+    dense = plan(goal(LARGE, rate=1e5, most=4, token_p99_s=1e-3, budget=1.0), offer("A10G", 4, 5.7))
+    assert [one.constraint for one in dense.nearest] == ["bounds and load"]
+    assert "no bounds and a load of" in dense.nearest[0].words

@@ -215,7 +215,7 @@ def built(make: SimpleNamespace, machines: list[Any]) -> list[Offer]:
     machines=offers_of,
     rates=st.lists(st.sampled_from([0.0, 100.0, 7000.0, 30_000.0, 90_000.0]), min_size=2, max_size=4),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 def test_no_fleet_is_cheaper(make: SimpleNamespace, machines: list[Any], rates: list[float]) -> None:
     if not any(rates):
         return
@@ -288,7 +288,7 @@ def test_nights_without_load_cost_nothing(make: SimpleNamespace) -> None:
     rates=st.lists(st.sampled_from([100.0, 7000.0, 30_000.0]), min_size=2, max_size=3),
     more=st.floats(1.0, 3.0),
 )
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 def test_more_load_at_any_hour_is_never_cheaper_and_a_constant_one_is_dearest(
     make: SimpleNamespace, machines: list[Any], rates: list[float], more: float
 ) -> None:
@@ -303,7 +303,7 @@ def test_more_load_at_any_hour_is_never_cheaper_and_a_constant_one_is_dearest(
 
 
 @given(machines=offers_of, rates=st.lists(st.sampled_from([0.0, 7000.0, 30_000.0]), min_size=2, max_size=3))
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 def test_quotas_and_commitments_of_the_user_hold_in_a_mix(
     make: SimpleNamespace, machines: list[Any], rates: list[float]
 ) -> None:

@@ -4,6 +4,7 @@ import heapq
 import math
 from statistics import NormalDist
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,10 +17,16 @@ from tradewind.decide.planning.trials import (
     finish_probability,
     halving,
     least_machines,
+    machines_of,
+    plan_search,
     plan_trials,
     trial_duration,
 )
-from tradewind.domain.errors import NoPlan
+from tradewind.decide.prediction.fitted import with_defaults
+from tradewind.domain.errors import InputError, NoPlan
+from tradewind.domain.offer import Offer, Offers
+from tradewind.domain.trials import Trials, TrialsGoal, Where
+from tradewind.files import sheets
 
 
 def machines(*rows):
@@ -320,3 +327,117 @@ def test_more_machines_never_make_it_less_likely(trials, deadline_h, rate):
     sure = finish_probability(plain(trials, deadline_h), many, np.arange(1, trials + 1), trials)
     assert (np.diff(sure) >= -1e-9).all()
     assert ((sure >= 0.0) & (sure <= 1.0)).all()
+
+
+# From offers
+
+
+def offer(number, **changes):
+    facts = {
+        "cloud": "aws",
+        "region": f"region-{number}",
+        "instance_type": "m",
+        "purchase": "on_demand",
+        "price_usd_per_hour": 1.0,
+        "vcpus": 8,
+        "memory_bytes": 2.0**34,
+        "source": "here",
+        "as_of": "2026-01-01",
+        "confidence": "A",
+    }
+    return Offer(**(facts | changes))
+
+
+def goal(**changes):
+    trials = Trials(
+        count=changes.pop("count", 30),
+        on=(Where(each_s=3600.0, vcpus=8), Where(each_s=1200.0, accelerator="L4")),
+        deadline_s=4 * 3600.0,
+    )
+    return TrialsGoal(name="search", trials=trials, budget_usd=1e6, **changes)
+
+
+CALIBRATION = with_defaults(sheets.calibration())
+
+offers_drawn = st.lists(
+    st.builds(
+        dict,
+        cloud=st.sampled_from(["aws", "gcp"]),
+        instance_type=st.sampled_from(["a", "b"]),
+        purchase=st.sampled_from(["on_demand", "spot"]),
+        price_usd_per_hour=st.sampled_from([0.1, 0.2, 0.5, 1.0]),
+        vcpus=st.sampled_from([4, 8, 16]),
+        accelerator=st.sampled_from([None, "L4"]),
+        most_machines=st.sampled_from([None, 3.0, 8.0]),
+        interruptions_per_hour=st.sampled_from([None, 0.05]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(offers_drawn)
+@settings(max_examples=40, deadline=None)
+def test_leaving_out_what_costs_more_loses_nothing(drawn):
+    rows = [
+        offer(number, **facts, accelerator_count=1.0 if facts["accelerator"] else 0.0)
+        for number, facts in enumerate(drawn)
+    ]
+    able = [one for one in rows if one.accelerator or one.vcpus >= 8]
+    if not able or not any(one.accelerator for one in rows):
+        return
+    alone = []
+    for one in able:
+        try:
+            alone.append(
+                plan_search(
+                    goal(),
+                    Offers.of([offer(99, accelerator="L4", vcpus=1), one]),
+                    CALIBRATION,
+                    today="2026-01-01",
+                )
+            )
+        except InputError:
+            continue
+    found = plan_search(goal(), Offers.of(rows), CALIBRATION, today="2026-01-01")
+    in_time = [plan.cost_usd for plan in alone if plan.meets_goal]
+    assert found.meets_goal or not in_time
+    if in_time:
+        assert found.cost_usd <= min(in_time) * (1 + 1e-9)
+    assert found.priced == len(able)
+
+
+def test_what_runs_a_trial_is_what_the_goal_names():
+    rows = [
+        offer(0, vcpus=4),
+        offer(1, vcpus=64, shared_cpu=True),
+        offer(2, accelerator="L4", accelerator_count=0.5),
+        offer(3, accelerator="L4", accelerator_count=1.0),
+        offer(4, purchase="commit_1y", price_usd_per_hour=0.01),
+        offer(5, vcpus=16, price_usd_per_hour=0.9),
+    ]
+    found, at, priced = machines_of(goal(), Offers.of(rows), CALIBRATION)
+    assert sorted(at.tolist()) == [3, 5]
+    assert priced == 2
+    assert dict(zip(found.name, found.trial_h.tolist(), strict=True)) == {
+        "aws/region-3/m/on_demand": pytest.approx(1 / 3),
+        "aws/region-5/m/on_demand": 1.0,
+    }
+
+
+def test_a_budget_or_a_deadline_that_cannot_be_kept_says_which_can():
+    rows = Offers.of([offer(0), offer(1, accelerator="L4", accelerator_count=1.0, price_usd_per_hour=9.0)])
+    late = msgspec.structs.replace(goal(), trials=msgspec.structs.replace(goal().trials, deadline_s=600.0))
+    plan = plan_search(late, rows, CALIBRATION, today="2026-01-01")
+    assert [miss.constraint for miss in plan.misses] == ["deadline"]
+    # A third of an hour of work, five minutes to start; then the advice itself is asked.
+    assert plan.misses[0].got == pytest.approx(1500.0, rel=2e-3)
+    advised = msgspec.structs.replace(late.trials, deadline_s=plan.misses[0].got)
+    assert plan_search(
+        msgspec.structs.replace(late, trials=advised), rows, CALIBRATION, today="2026-01-01"
+    ).meets_goal
+    poor = msgspec.structs.replace(goal(), budget_usd=1.0)
+    missed = plan_search(poor, rows, CALIBRATION, today="2026-01-01").misses
+    assert [miss.constraint for miss in missed] == ["budget"]
+    allowed = msgspec.structs.replace(poor, budget_usd=missed[0].got)
+    assert plan_search(allowed, rows, CALIBRATION, today="2026-01-01").meets_goal

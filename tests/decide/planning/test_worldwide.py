@@ -44,7 +44,7 @@ def planned(make: SimpleNamespace, goal: Goal, offers: list[Offer]) -> Plan:
     users=st.sampled_from([{"europe": 0.6, "us": 0.4}, {"asia": 0.5, "us": 0.3, "europe": 0.2}, {"us": 1.0}]),
     p99_s=st.sampled_from([0.06, 0.15, 0.3]),
 )
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=6)
 def test_every_share_is_served_where_that_is_cheapest(
     make: SimpleNamespace, prices: list[float | None], users: dict[str, float], p99_s: float
 ) -> None:

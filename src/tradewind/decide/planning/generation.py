@@ -55,9 +55,9 @@ TIGHTER: Final = (0.7, 0.5, 0.35, 0.25)
 """The front has the cheapest that is faster than the choice by these factors."""
 _WIDER: Final = 4
 """How many times the allowed accelerators are tried when these do not suffice."""
-_MOST_RELAXED: Final = 1e4
+_MOST_RELAXED: Final = 1e6
 _STEPS: Final = 14
-"""Halvings of the logarithm of what a constraint gives: to 0.06 % of it."""
+"""Halvings of the logarithm of what a constraint gives: to 0.1 % of it."""
 _OLD: Final = ("kepler", "maxwell", "pascal", "vega", "vega20", "cdna", "rdna1", "rdna2")
 """vLLM needs compute capability 7.0 of NVIDIA, and of AMD CDNA 2 or RDNA 3 (its installation guide)."""
 _HALF_ONLY: Final = ("volta", "turing")
@@ -356,8 +356,8 @@ def _because(job: _Job, choice: GenerationCandidate, *, meets: bool) -> tuple[st
     first, token = choice.first_token_s["p99"], choice.token_s["p99"]
     kept = "the bounds and the budget" if meets else "all of the goal but what it misses"
     lines = [
-        f"{choice.machines} x {choice.offer.key}, {choice.layout.replicas} replicas on {choice.layout.tensor} x"
-        f" {choice.layout.pipeline} {choice.device} in {choice.layout.weights}:"
+        f"{choice.machines} x {choice.offer.key}, {choice.layout.replicas} replica{'s' if choice.layout.replicas > 1 else ''} on"
+        f" {choice.layout.tensor} x {choice.layout.pipeline} {choice.device} in {choice.layout.weights}:"
         f" {units.show(choice.cost_usd_per_month, 'money_per_month')}, the least of what keeps {kept}",
         f"{choice.usd_per_million_tokens:.3g} usd for a million answered tokens",
         f"a replica runs {choice.running:.3g} requests together on average at the highest load and bears"
@@ -515,7 +515,29 @@ def _relaxed(job: _Job, wider: Offers | None) -> list[_Relaxing]:
     add("accelerators", job.on(most=_WIDER * goal.accelerators_at_most), asked)
     if wider is not None and len(wider):
         add("places", job.on(offers=wider), asked)
+    if not ways:
+        _relax_several(job, add)
     return sorted(ways, key=lambda way: way.found.usd_per_month)
+
+
+def _relax_several(job: _Job, add: Callable[..., None]) -> None:
+    """Where no constraint alone suffices: all bounds and the budget; if that is not enough, the load besides."""
+    asked = job.asked
+
+    def looser(factor: float) -> Asked:
+        return asked._replace(bounds=type(asked.bounds)(*(factor * bound for bound in asked.bounds)))
+
+    factor = _least(job, looser, math.inf)
+    if factor is not None:
+        add("bounds", job, looser(factor), limit=math.inf, given=factor)
+        return
+
+    def lighter(factor: float) -> Asked:
+        return looser(math.inf)._replace(load=1.0 / factor)
+
+    factor = _least(job, lighter, math.inf)
+    if factor is not None:
+        add("bounds and load", job, lighter(factor), limit=math.inf, given=1.0 / factor)
 
 
 def _least(job: _Job, ask: Callable[[float], Asked], budget_usd: float) -> float | None:
@@ -544,11 +566,14 @@ def _words(goal: GenerateGoal, way: _Relaxing, candidate: GenerationCandidate) -
         place = BOUNDS.index(way.constraint)
         allowed = units.show(way.asked.bounds[place], "time")
         return f"{way.constraint} of {allowed} instead of {units.show(way.job.asked.bounds[place], 'time')} {where}"
-    if way.constraint == "load":
+    if way.constraint == "bounds":
+        return f"all bounds {way.given:.3g} times as long {where}"
+    if way.constraint in ("load", "bounds and load"):
         rate = goal.generate.load.rate_rps
-        return (
+        load = (
             f"a load of {units.show(way.given * rate, 'rate')} instead of {units.show(rate, 'rate')} {where}"
         )
+        return load if way.constraint == "load" else f"no bounds and {load}"
     if way.constraint == "budget":
         return (
             f"a budget of {usd} instead of {units.show(goal.budget_usd_per_month, 'money_per_month')} {where}"
@@ -585,7 +610,9 @@ def _misses(goal: GenerateGoal, ways: Sequence[_Relaxing], nearest: Sequence[Rel
     if first.constraint in BOUNDS:
         place = BOUNDS.index(first.constraint)
         asked, got, unit = first.job.asked.bounds[place], first.asked.bounds[place], "s"
-    elif first.constraint == "load":
+    elif first.constraint == "bounds":
+        asked, got = 1.0, first.given
+    elif first.constraint in ("load", "bounds and load"):
         rate = goal.generate.load.rate_rps
         asked, got, unit = rate, first.given * rate, "rps"
     elif first.constraint == "budget":

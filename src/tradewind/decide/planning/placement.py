@@ -17,19 +17,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import numpy as np
 
-from tradewind.decide.planning.tariffs import _Transfer
+from tradewind.decide.planning.tariffs import TransferRates
 from tradewind.domain.errors import InputError
 from tradewind.domain.noun import Rejected
+from tradewind.domain.placing import DataOption, DataPlace, DataPlan
 from tradewind.domain.units import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tradewind.decide.catalog.rows import StorageRow, StorageTierRow
+    from tradewind.domain.noun import Cloud
     from tradewind.domain.offer import TransferPrice
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "egress_between",
     "ladder_usd",
     "parts_usd",
+    "placed",
     "placements",
     "tiers_at",
     "total_usd",
@@ -371,20 +374,24 @@ def _break_evens(
     """Which option is the cheapest from which passes a month, and from which months, on."""
     lines = []
     for of, unit in _UNITS.items():
+        # What must be restored first is no way for data that are read at all.
+        among = [one for one in priced if of == "months" or not one.option.tier.offline]
+        if not among:
+            continue
         grid = np.geomspace(_LEAST, _MOST, _POINTS)
         at = _at(reads, of, grid)
         usd = np.array(
-            [np.broadcast_to(total_usd(one.option, at, home, egress, computes), grid.shape) for one in priced]
+            [np.broadcast_to(total_usd(one.option, at, home, egress, computes), grid.shape) for one in among]
         )
         # Rounding must not tell equals apart: the first of the ranking is taken.
         first = (usd <= usd.min(axis=0) * (1.0 + 1e-9)).argmax(axis=0)
         starts = np.flatnonzero(np.diff(first)) + 1
         if len(starts):
-            lines.append(f"with the fewest {unit}: {priced[first[0]].option.name}")
+            lines.append(f"with the fewest {unit}: {among[first[0]].option.name}")
         for before, start in zip(first[starts - 1], starts, strict=True):
-            now = priced[first[start]].option
+            now = among[first[start]].option
             bounds = {"least": float(grid[start - 1]), "most": float(grid[start])}
-            point = break_even(priced[before].option, now, reads, home, egress, computes, of=of, **bounds)
+            point = break_even(among[before].option, now, reads, home, egress, computes, of=of, **bounds)
             lines.append(f"from {point or bounds['least']:.4g} {unit} on: {now.name}")
     return tuple(lines)
 
@@ -510,7 +517,7 @@ def egress_between(
     `gigabytes` is about how much moves in a month, by which the dearest is told where a stand-in is needed.
     """
     # The rules that say which price stands in for an unknown one are those of the monthly tariffs.
-    prices = _Transfer(transfer)
+    prices = TransferRates(transfer)
     found: dict[tuple[Place, Place], Egress] = {}
     for start, end in product(places, places):
         if start == end:
@@ -521,3 +528,81 @@ def egress_between(
             steps = tuple((price.from_gb, price.usd_per_gb) for price in tiers.prices)
             found[start, end] = Egress(steps, tiers.words)
     return found
+
+
+def placed(
+    found: Placements,
+    reads: Reads,
+    home: Tier,
+    egress: Mapping[tuple[Place, Place], Egress],
+    *,
+    about: Mapping[tuple[str, str], str],
+    left_out: Sequence[Rejected] = (),
+    snapshot: str = "",
+) -> DataPlan:
+    """The placements as a noun, each option with what was assumed for it. `reads` has numbers, not arrays.
+
+    `about` has by cloud and name what the classes of storage are; `left_out` what was never an option.
+    """
+    options = []
+    for option, usd, parts in zip(found.ranked, found.usd, found.parts, strict=True):
+        assumed = _assumed(option, home, egress)
+        options.append(
+            DataOption(
+                action=option.action,
+                place=_place(option.tier.place),
+                tier=option.tier.name,
+                about=about.get((option.tier.place[0], option.tier.name), ""),
+                compute=_place(option.compute),
+                disk=option.disk.name if option.disk else None,
+                usd=usd,
+                parts=parts,
+                origin="assumed" if assumed else "quoted",
+                assumed=assumed,
+            )
+        )
+    return DataPlan(
+        size_bytes=float(reads.size_bytes),
+        months=float(reads.months),
+        passes_per_month=float(reads.passes_per_month),
+        fraction=float(reads.fraction),
+        object_bytes=reads.object_bytes,
+        needed_at_home=reads.needed_at_home,
+        home=_place(home.place),
+        home_tier=home.name,
+        options=tuple(options),
+        break_evens=found.break_evens,
+        rejected=(*(one for one in map(_said_once, found.rejected) if one), *left_out),
+        snapshot=snapshot,
+    )
+
+
+def _said_once(one: Rejected) -> Rejected | None:
+    """Without the name in the reason; None for disks elsewhere than the machines, which nobody would expect."""
+    reason = one.reason.partition(": ")[2] or one.reason
+    return (
+        None
+        if reason.startswith("not to be had in")
+        else Rejected(name=one.name, reason=reason, count=one.count)
+    )
+
+
+def _place(place: Place) -> DataPlace:
+    return DataPlace(cloud=cast("Cloud", place[0]), region=place[1])
+
+
+def _assumed(option: Option, home: Tier, egress: Mapping[tuple[Place, Place], Egress]) -> tuple[str, ...]:
+    """What stands in for prices that nobody states, of those that the option pays."""
+    said = [
+        f"{tier.place[0]} {tier.place[1]} {tier.name}: {tier.because}"
+        for tier in dict.fromkeys((home, option.tier))
+        if tier.because
+    ]
+    legs = [(home.place, option.tier.place), (option.tier.place, option.compute)]
+    for start, end in dict.fromkeys(legs):
+        words = egress[start, end].because if start != end else ""
+        if words:
+            said.append(f"{start[0]} {start[1]} to {end[0]} {end[1]}{words}")
+    if option.disk is not None and " at the price of " in option.disk.name:
+        said.append(option.disk.name)
+    return tuple(said)

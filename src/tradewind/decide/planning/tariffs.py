@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tradewind.domain.offer import Offers, StoragePrice, TransferPrice
     from tradewind.domain.profile import Profile
 
-__all__ = ["Tariffs"]
+__all__ = ["Tariffs", "TransferRates", "nearest_storage"]
 
 _GB: Final = 1e9
 
@@ -57,7 +57,7 @@ class _Moved:
     origin: Origin
 
 
-class _Transfer:
+class TransferRates:
     """The prices of transfer, found by kind, origin and destination."""
 
     def __init__(self, prices: Sequence[TransferPrice]) -> None:
@@ -113,7 +113,7 @@ class Tariffs:
         self._goal = goal
         self._response_bytes = median(profile.response_bytes for profile in profiles)
         self._storage = offers.storage
-        self._transfer = _Transfer(offers.transfer)
+        self._transfer = TransferRates(offers.transfer)
         self._overhead_bytes = calibration["http_overhead_bytes"].value
         self._today = today
         self._kept: dict[tuple[str, str, float], tuple[CostPart, ...]] = {}
@@ -158,7 +158,7 @@ class Tariffs:
         if data.cloud is None:
             return self._nothing("storage", f"{data.uri} is in none of the clouds: not priced")
         gigabytes = data.size_bytes / _GB
-        found = _nearest_storage(self._storage, data.cloud, data.region)
+        found = nearest_storage(self._storage, data.cloud, data.region)
         if found is None:
             return self._nothing("storage", "no price of storage is known")
         price, origin, words = found
@@ -267,9 +267,10 @@ def _per_gb(usd: float, gigabytes: float) -> str:
     return f"{usd / gigabytes:.4g} usd/GB" if gigabytes > 0.0 else "nothing"
 
 
-def _nearest_storage(
+def nearest_storage(
     prices: Sequence[StoragePrice], cloud: str, region: str | None
 ) -> tuple[StoragePrice, Origin, str] | None:
+    """The price of storage of a region, else of the cloud's nearest known one, and how it is known; None without any."""
     standard = [price for price in prices if price.tier.lower().startswith(_STANDARD)] or list(prices)
     here = [price for price in standard if price.cloud == cloud and price.region == region]
     if here:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tradewind.decide.planning.tariffs import _nearest_storage, _Transfer
+from tradewind.decide.planning.tariffs import TransferRates, nearest_storage
 from tradewind.decide.prediction.devices import device_of
 from tradewind.decide.prediction.interruptions import NOTICE_S, failures_per_hour
 from tradewind.decide.prediction.money import accelerators_w, host_w
@@ -269,7 +269,7 @@ def _moving(goal: TrainGoal, offers: Offers, cloud: str, region: str) -> tuple[f
         return 0.0, f"the data are in {region} too", "goal", "", "quoted"
     gigabytes = data.size_bytes / _GB
     same = data.cloud == cloud
-    tiers = _Transfer(offers.transfer).tiers(
+    tiers = TransferRates(offers.transfer).tiers(
         "inter_region" if same else "internet", data.cloud, data.region or "*", region, gigabytes
     )
     if tiers is None:
@@ -283,7 +283,7 @@ def _moving(goal: TrainGoal, offers: Offers, cloud: str, region: str) -> tuple[f
 
 def _keeping(offers: Offers, cloud: str, region: str) -> tuple[float, str, str, str, Origin]:
     """Dollars for a GB that is kept for a month, words, source, day, origin."""
-    found = _nearest_storage(offers.storage, cloud, region)
+    found = nearest_storage(offers.storage, cloud, region)
     if found is None:
         return 0.0, "no price of storage is known", "goal", "", "assumed"
     price, origin, words = found

@@ -551,12 +551,11 @@ def machines_of(
         rows = np.append(rows, rows[free])
     kept = _cheapest_of_a_type(offers, rows, columns)
     places = [offers[name][rows[kept]] for name in ("cloud", "region", "instance_type", "purchase", "zone")]
-    keys = [
-        "/".join(words) + (f"@{zone}" if zone else "") for *words, zone in zip(*places, strict=True)
-    ]
+    keys = ["/".join(words) + (f"@{zone}" if zone else "") for *words, zone in zip(*places, strict=True)]
     if free is not None:
         keys = [
-            key + (_PREPAID if row == len(rows) - 1 else "") for key, row in zip(keys, kept.tolist(), strict=True)
+            key + (_PREPAID if row == len(rows) - 1 else "")
+            for key, row in zip(keys, kept.tolist(), strict=True)
         ]
     found = Machines(name=tuple(keys), **{name: column[kept] for name, column in columns.items()})
     return found, rows[kept], len(rows)
@@ -593,7 +592,8 @@ def _cheapest_of_a_type(offers: Offers, rows: np.ndarray, columns: dict[str, np.
     order = np.argsort(columns["usd_per_hour"], kind="stable")
     limited = np.isfinite(columns["most_machines"][order])
     words = [offers.coded(name)[0][rows[order]] for name in ("cloud", "instance_type", "purchase")]
-    alike = np.stack([*(word.astype(float) for word in words), columns["taken_per_hour"][order]], axis=1)
+    numbers = [columns[name][order] for name in ("trial_h", "taken_per_hour", "failures_per_hour")]
+    alike = np.stack([*(word.astype(float) for word in words), *numbers], axis=1)
     _, first = np.unique(alike[~limited], axis=0, return_index=True)
     return np.sort(np.concatenate([order[limited], order[~limited][first]]))
 
@@ -602,8 +602,14 @@ def plan_search(goal: TrialsGoal, offers: Offers, calibration: Calibration, *, t
     """The least expected cost that does all trials by the deadline with the goal's confidence; else the nearest.
 
     Where the deadline cannot be kept it is the offer that is the likeliest to, and the advice says which deadline
-    can. Errors: InputError when no machine can run a trial.
+    can. Errors: InputError when no machine can run a trial; NoPlan when no deadline can be kept.
     """
+    # A trial that never ends takes e^200 hours, which overflows where it is divided.
+    with np.errstate(over="ignore"):
+        return _planned(goal, offers, calibration, today)
+
+
+def _planned(goal: TrialsGoal, offers: Offers, calibration: Calibration, today: str) -> TrialsPlan:
     search = search_of(goal)
     machines, rows, priced = machines_of(goal, offers, calibration)
     if not len(machines):
@@ -616,7 +622,9 @@ def plan_search(goal: TrialsGoal, offers: Offers, calibration: Calibration, *, t
         found = plan_trials(search, machines)
     except NoPlan as error:
         if not isinstance(error.plan, TrialPlan):
-            raise InputError("overlay: its quotas leave no machine that can run a trial; allow some") from None
+            raise InputError(
+                "overlay: its quotas leave no machine that can run a trial; allow some"
+            ) from None
         found = error.plan
         misses.append(_late(search, machines))
     if found.expected_usd > goal.budget_usd:
@@ -657,7 +665,9 @@ def _because(search: Search, first: Machines, found: TrialPlan) -> tuple[str, ..
     if first.taken_per_hour[0] > 0.0:
         goes_on = "begins again" if np.isinf(search.save_s) else "goes on from its last save"
         rate = float(first.taken_per_hour[0])
-        lines.append(f"a spot machine is taken back every {1.0 / rate:,.3g} h; its trial {goes_on} on another one")
+        lines.append(
+            f"a spot machine is taken back every {1.0 / rate:,.3g} h on average; its trial {goes_on} on another one"
+        )
     if len(search.rungs) > 1:
         rungs = ", ".join(f"{rung.trials} x {rung.share:.3g}" for rung in search.rungs)
         lines.append(f"successive halving: {rungs} of a whole trial, each rung after the one before")
@@ -681,12 +691,11 @@ def _late(search: Search, machines: Machines) -> Miss:
         low, high = high, high * 2.0
     asked = units.show(search.deadline_h * _HOUR_S, "time")
     if high >= _LATEST_H:
-        return Miss(
-            constraint="deadline",
-            asked=search.deadline_h * _HOUR_S,
-            got=float("inf"),
-            unit="s",
-            advice=f"deadline {asked}: interruptions let no trial end; let trials save, or allow on_demand",
+        raise NoPlan(
+            f"no deadline can be kept with {search.confidence:.0%}: trials of"
+            f" {float(offers.trial_h.min()):.3g} h begin again at every interruption and never end; let them save"
+            " (save), or allow on_demand",
+            None,
         )
     while high / low > 1.001:
         middle = (low * high) ** 0.5
@@ -707,16 +716,14 @@ _PATIENT: Final = 10.0
 
 
 def _dear(goal: TrialsGoal, search: Search, machines: Machines, found: TrialPlan) -> Miss:
-    advice = f"budget = {_money(found.expected_usd)}, or fewer or shorter trials"
+    advice = f"allow budget = {_money(found.expected_usd)}, or fewer or shorter trials"
     try:
         patient = plan_trials(replace(search, deadline_h=search.deadline_h * _PATIENT), machines)
     except NoPlan:
         patient = found
     if patient.expected_usd < 0.99 * found.expected_usd:
         advice += f"; with {_PATIENT:.0f} times the time it would cost {_money(patient.expected_usd)}"
-    return Miss(
-        constraint="budget", asked=goal.budget_usd, got=found.expected_usd, unit="usd", advice=advice
-    )
+    return Miss(constraint="budget", asked=goal.budget_usd, got=found.expected_usd, unit="usd", advice=advice)
 
 
 def _money(usd: float) -> str:

@@ -25,10 +25,10 @@ import numpy as np
 from tradewind.decide.prediction.decoding import (
     ENGINES,
     Generations,
-    _request_bytes,
     largest_batch,
     memory_bytes,
     pass_terms_s,
+    request_bytes,
 )
 from tradewind.decide.prediction.devices import columns_of, peak_of, precision_of
 from tradewind.decide.prediction.transformers import transformer_columns
@@ -403,6 +403,6 @@ def _needed(
     calls: Generations, constants: Mapping[str, float], running: np.ndarray, longest: float
 ) -> np.ndarray:
     """Bytes of the fullest device while so many run, one of which is the longest."""
-    each = _request_bytes(calls)
-    whole = _request_bytes(replace(calls, prompt=np.maximum(longest - calls.output, calls.prompt)))
+    each = request_bytes(calls)
+    whole = request_bytes(replace(calls, prompt=np.maximum(longest - calls.output, calls.prompt)))
     return memory_bytes(calls, constants, running) + whole - each

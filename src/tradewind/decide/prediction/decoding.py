@@ -44,6 +44,7 @@ __all__ = [
     "largest_batch",
     "memory_bytes",
     "pass_terms_s",
+    "request_bytes",
     "serving_latency",
     "serving_throughput",
     "weights_bytes",
@@ -498,14 +499,14 @@ def memory_bytes(calls: Generations, constants: Constants, batch: Column | None 
     own = np.where(calls.split_attention > 0, running, running / calls.tensor)
     held: Column = (
         weights_bytes(calls)
-        + own * _request_bytes(calls)
+        + own * request_bytes(calls)
         + _buffer_bytes(calls, constants, running)
         + constants["decode_runtime_bytes"]
     )
     return held
 
 
-def _request_bytes(calls: Generations) -> Column:
+def request_bytes(calls: Generations) -> Column:
     """Keys, values and states of one request at its longest, on a device that holds them."""
     net = calls.networks
     longest = calls.prompt + calls.output
@@ -539,7 +540,7 @@ def largest_batch(calls: Generations, constants: Constants) -> Column:
     # Engines with graphs reserve the buffers of their largest pass; those of the others grow with the batch.
     graph = calls.engine == _GRAPH
     reserved = np.where(graph, _buffer_bytes(calls, constants, most), 0.0)
-    each = _request_bytes(calls) + np.where(graph, 0.0, _buffer_bytes(calls, constants, processes))
+    each = request_bytes(calls) + np.where(graph, 0.0, _buffer_bytes(calls, constants, processes))
     room = (room - reserved) * constants["decode_memory_ratio"]
     fitting: Column = np.clip(np.floor(room / each), 0.0, calls.max_batch) * processes
     return fitting

@@ -12,6 +12,7 @@ from tradewind.run.market.asking import Asked, compare, find, show
 from tradewind.run.market.build import BuildReport, build, write
 from tradewind.run.market.checking import check
 from tradewind.run.market.explaining import explain, explanations
+from tradewind.run.market.placing import place_data
 from tradewind.run.market.processors import processors
 from tradewind.run.market.query import Rows, sql
 from tradewind.run.market.snapshot import SHIPPED, Snapshot, current, load_catalog, read_tables
@@ -35,6 +36,7 @@ __all__ = [
     "explanations",
     "find",
     "load_catalog",
+    "place_data",
     "processors",
     "read_tables",
     "show",

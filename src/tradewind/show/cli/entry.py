@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "replan": "the plan that follows from an observation",
     "report": "the self-contained HTML report of a run",
     "bench": "drive any Open Inference Protocol server, open loop or closed",
+    "data": "where to keep data that are read again and again: cloud, region and class of storage",
     "catalog": "the prices: find, show, compare, explain, check, refresh, query with SQL",
 }
 """Each command is the module of that name in this folder; it is loaded when it is called."""
