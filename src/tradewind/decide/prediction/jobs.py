@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -146,14 +147,19 @@ def training_jobs(
     shares = (0.25, 0.5, 0.75, 1.0) if len(checkpointings) > 1 else (1.0,)
     if len(checkpointings) > 1:
         unknown.append("recomputation")
-    batches = _batches(total, micro, accumulation, data)
+    # Nobody says how the work is spread: shards over all devices, or over those that tensor parallelism leaves.
+    spreads = [(tensor, data)]
+    if "layout" in unknown:
+        zero = 3.0
+        joined = min(gpus, device.devices_per_machine)
+        spreads = [(t, gpus / t) for t in (1.0, 2.0, 4.0, 8.0) if gpus % t == 0 and t <= joined]
     if micro is None:
         unknown.append("micro-batch")
     flash = any(word in text for word in _FLASH)
     recent = device.year >= 2022 and "megatron-lm 20" not in text
     jobs = []
-    for checkpointing, share in _ways(checkpointings, shares):
-        for micro_batch, accumulated in batches:
+    for (tensor, data), (checkpointing, share) in product(spreads, _ways(checkpointings, shares)):
+        for micro_batch, accumulated in _batches(total, micro, accumulation, data):
             layout = TrainingLayout(
                 tensor=int(tensor),
                 pipeline=int(pipeline),

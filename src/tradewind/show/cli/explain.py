@@ -100,6 +100,10 @@ def _read(path: Path) -> Plan | TrainingPlan | GenerationPlan:
         raise InputError(f"{path}: not a plan: it has no goal; name a plan.json or the folder of a run")
     if "train" in goal:
         return codec.from_plain(plain, TrainingPlan, source=str(path))
+    if "trials" in goal:
+        raise InputError(
+            f"{path}: a plan of trials says all on its own page; run tradewind plan on its goal file again"
+        )
     if "generate" in goal:
         return codec.from_plain(plain, GenerationPlan, source=str(path))
     return codec.from_plain(plain, Plan, source=str(path))

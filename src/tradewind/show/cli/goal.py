@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import typer
 
+from tradewind import loop
 from tradewind.domain import codec
+from tradewind.domain.generating import GenerateGoal
 from tradewind.domain.goal import Goal
+from tradewind.domain.training import TrainGoal
+from tradewind.domain.trials import TrialsGoal
 from tradewind.files import nouns
 from tradewind.show.cli.options import EPILOG, JsonOption
 
@@ -29,7 +34,8 @@ def schema() -> None:
 @app.command(epilog=EPILOG.format("tradewind goal check goal.yaml"))
 def check(goal_file: Path, as_json: JsonOption = False) -> None:
     """Read a goal file strictly, and print it with every default filled in."""
-    goal = nouns.read(goal_file, Goal)
+    kinds = {"serve": Goal, "train": TrainGoal, "generate": GenerateGoal, "trials": TrialsGoal}
+    goal: Any = nouns.read(goal_file, kinds[loop.kind_of_goal(goal_file)])
     if as_json:
         typer.echo(codec.encode(goal).decode(), nl=False)
     else:
