@@ -21,9 +21,11 @@ import numpy as np
 from calibration import collectives, counted, generation, kernels, training
 
 from tradewind.decide.prediction import fitted
+from tradewind.decide.prediction.devices import device_of
+from tradewind.decide.prediction.published import device_text, family_of
 from tradewind.domain import codec
 from tradewind.domain.estimate import Calibration, Constant
-from tradewind.files import atomic, package_data
+from tradewind.files import atomic, package_data, rows, sheets
 
 OUT = package_data("facts").parent / "calibration.json"
 REPORT = Path(__file__).parent / "results" / "fits.json"
@@ -32,6 +34,17 @@ FITTED = ("decode_", "cpu_")
 """Constants of generation, which keep the values of their last fit."""
 MOST = 240
 """Misses that ship of one kind."""
+TABLES = {
+    "counted_call": ("infer_timm.csv", "infer_nvidia_dle_cnn.csv", "infer_aws_neuron.csv"),
+    "counted_step": ("train_timm_1gpu.csv", "train_nvidia_dle_cnn.csv", "train_lambda_gpu.csv"),
+    "encoder_call": ("infer_fastertransformer_bert_vit.csv", "infer_train_neusight_labels.csv"),
+    "encoder_step": ("train_lambda_gpu.csv",),
+    "generation_call": ("infer_fastertransformer_gpt.csv", "infer_llm_decode_misc.csv"),
+    "generation_serving": ("infer_trtllm_throughput.csv",),
+    "gemm": ("gemm_measured_vidur.csv",),
+    "collective": ("collectives_measured.csv",),
+}
+"""What each kind of prediction was fitted on, besides training."""
 RENAMED = {
     "gemm": "gemm_far",
     "collectives in a machine": "collective_near",
@@ -89,6 +102,7 @@ def main() -> None:
             {"room": room, **{key: _plain(value) for key, value in one.items()}} for one in found.report
         ]
         print(f"{room}: {len(found.report)} lines, {time.monotonic() - started:.0f} s", flush=True)
+    seen |= _seen(asked.tables)
     calibration = Calibration(constants=dict(sorted(constants.items())), seen=tuple(sorted(seen)))
     atomic.write_bytes(asked.out, codec.encode(calibration))
     kept = json.loads(asked.report.read_text()) if asked.report.is_file() else []
@@ -107,6 +121,19 @@ def _fit(room: str, asked: argparse.Namespace) -> Any:
         "counted": counted,
         "generation": generation,
     }[room].fit(asked.tables)
+
+
+def _seen(tables: Path) -> set[str]:
+    """Devices and families of networks in the tables of each kind: predictions of others are less sure."""
+    found = set()
+    for kind, names in TABLES.items():
+        for name in names:
+            _, measured = rows.read(tables / name)
+            for text in {device_text(row) for row in measured}:
+                device = device_of(text, sheets.devices())
+                found |= {f"{kind}|{device.name}"} if device else set()
+            found |= {f"{kind}|{family_of(row.get('model') or '')}" for row in measured}
+    return found
 
 
 def _interval(misses: list[float]) -> Constant:

@@ -162,7 +162,7 @@ def left_out(
         if rows.any():
             line(fit, cell or f"{kind} (all)", f"{by} left out", table.measured_s[rows], predicted[rows])
     rows = known & table.fitted
-    place = "near" if by in ("family", "fold") else "far"
+    place = "near" if by in ("fold", "model") else "far"
     # Where both devices and tables are left out, the tables, which come last, stand: they are the harder.
     fit.residuals[f"{kind}_{place}"] = misses_of(table, rows, predicted)
     return predicted

@@ -34,7 +34,12 @@ def schema() -> None:
 @app.command(epilog=EPILOG.format("tradewind goal check goal.yaml"))
 def check(goal_file: Path, as_json: JsonOption = False) -> None:
     """Read a goal file strictly, and print it with every default filled in."""
-    kinds = {"serve": Goal, "train": TrainGoal, "generate": GenerateGoal, "trials": TrialsGoal}
+    kinds: dict[str, Any] = {
+        "serve": Goal,
+        "train": TrainGoal,
+        "generate": GenerateGoal,
+        "trials": TrialsGoal,
+    }
     goal: Any = nouns.read(goal_file, kinds[loop.kind_of_goal(goal_file)])
     if as_json:
         typer.echo(codec.encode(goal).decode(), nl=False)
