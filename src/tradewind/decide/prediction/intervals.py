@@ -62,7 +62,10 @@ def widen(
     calibration: Calibration,
     level: float,
 ) -> tuple[Column, Column]:
-    """Low and high ends round predictions (n,), by their kinds and distances from the data of the fit (0 near, 1 far)."""
+    """Low and high ends round predictions (n,), by their kinds and distances from the data of the fit.
+
+    0 is near and 1 far; up to 2 what is stranger still is told with an interval that goes on widening.
+    """
     factors: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = {
         kind: _both(calibration, kind, level) for kind in set(kinds)
     }
@@ -71,7 +74,7 @@ def widen(
         for place in (0, 1)
         for side in (0, 1)
     )
-    weight = np.clip(distance, 0.0, 1.0)
+    weight = np.clip(distance, 0.0, 2.0)
     low = predicted * np.exp(near_low + weight * (far_low - near_low))
     high = predicted * np.exp(near_high + weight * (far_high - near_high))
     return low, high

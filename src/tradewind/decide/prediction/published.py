@@ -131,6 +131,8 @@ def predict_rows(
         found.distance = np.array(
             [_distance(row, name, devices, calibration) for row, name in zip(own, found.kinds, strict=True)]
         )
+        # What had to be assumed about a row makes it stranger than its device and network do.
+        found.distance = found.distance + _ASSUMED * np.array(["assumed" in said for said in found.because])
         for place, prediction in zip(chosen, _with_intervals(found, kind, calibration, level), strict=True):
             answers[place] = prediction
     return [answer or _none(None, "no answer") for answer in answers]
@@ -199,6 +201,7 @@ def _distance(
 
 
 _NEAREST: Final = 0.35
+_ASSUMED: Final = 0.75
 
 
 def _columns(row: Mapping[str, str]) -> str:
@@ -366,8 +369,13 @@ def _cpu_generation(
     constants: Mapping[str, float],
 ) -> _Found:
     answer = generation_cpu.predict_cpu_rows(rows, processors, architectures, constants)
+    elsewhere = [(row.get("backends") or "CPU").upper() not in ("CPU", "BLAS") for row in rows]
+    answer.seconds[elsewhere] = np.nan
+    answer.tokens_per_s[elsewhere] = np.nan
     found = _Found.blank(len(rows), "cpu_generation")
     found.seconds, found.because = answer.seconds, list(answer.reasons)
+    for place in np.nonzero(elsewhere)[0]:
+        found.because[place] = f"runs on {rows[place]['backends']}, not on the processor that its row describes"
     found.tokens = np.nan_to_num(answer.tokens_per_s * answer.seconds)
     generated = [bool(number(row, "n_gen")) for row in rows]
     found.kinds = ["cpu_generation" if one else "cpu_prompt" for one in generated]
