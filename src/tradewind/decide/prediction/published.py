@@ -374,7 +374,7 @@ def _cpu_generation(
     answer.tokens_per_s[elsewhere] = np.nan
     found = _Found.blank(len(rows), "cpu_generation")
     found.seconds, found.because = answer.seconds, list(answer.reasons)
-    for place in np.nonzero(elsewhere)[0]:
+    for place in [place for place, away in enumerate(elsewhere) if away]:
         found.because[place] = f"runs on {rows[place]['backends']}, not on the processor that its row describes"
     found.tokens = np.nan_to_num(answer.tokens_per_s * answer.seconds)
     generated = [bool(number(row, "n_gen")) for row in rows]
