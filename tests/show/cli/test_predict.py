@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tradewind.domain.host import Gpu, Host
+from tradewind.files import nouns
 from tradewind.show.cli import main
 
 TABLE = """model,gpus,gpu_type,seq,global_batch,micro_batch,zero_stage,framework,step_time_s,notes
@@ -86,3 +88,32 @@ def test_what_is_no_table_is_one_clear_line(tmp_path: Path, capsys: pytest.Captu
     empty.write_text("")
     assert run("predict", str(empty)) == 2
     assert "no header" in capsys.readouterr().err
+
+
+def test_own_runs_pull_predictions_towards_what_they_measured(table: Path, tmp_path: Path) -> None:
+    plain, learnt = tmp_path / "plain.csv", tmp_path / "learnt.csv"
+    assert run("predict", str(table), "--out", str(plain)) == 0
+    before = float(read(plain)[0]["pred_step_time_s"])
+    runs = tmp_path / "runs.csv"
+    line = "llama3-8b,8,H100-SXM,8192,16,1,3,torchtitan FSDP2,{},\n"
+    runs.write_text(TABLE.splitlines()[0] + "\n" + line.format(1.3 * before) * 4)
+    assert run("predict", str(table), "--observed", str(runs), "--out", str(learnt)) == 0
+    after = read(learnt)[0]
+    assert before < float(after["pred_step_time_s"]) <= 1.31 * before
+    runs.write_text(TABLE.splitlines()[0] + "\n" + line.format(""))
+    assert run("predict", str(table), "--observed", str(runs)) == 2
+
+
+def test_a_probed_machine_changes_only_rows_about_its_device(table: Path, tmp_path: Path) -> None:
+    plain, probed = tmp_path / "plain.csv", tmp_path / "probed.csv"
+    slow = Gpu(name="NVIDIA H100 80GB HBM3", memory_bytes=80 * 2**30, kernel_latency_s=6e-6)
+    host = Host(
+        cpu_model="Xeon", cpu_vendor="Intel", cpu_architecture="x86_64", physical_cores=4, logical_cores=8, ghz=None,
+        isa=(), memory_bytes=2**34, memory_bandwidth_bytes_per_s=1e10, gemm_flops_per_s_per_core=1e11, gpus=(slow,),
+    )  # fmt: skip
+    nouns.write(tmp_path / "host.json", host)
+    assert run("predict", str(table), "--out", str(plain)) == 0
+    assert run("predict", str(table), "--host", str(tmp_path / "host.json"), "--out", str(probed)) == 0
+    before, after = read(plain), read(probed)
+    assert float(after[0]["pred_step_time_s"]) > float(before[0]["pred_step_time_s"])
+    assert after[2] == before[2]

@@ -162,7 +162,7 @@ def tightened(calibration: Calibration, host: Host, device: Device) -> Calibrati
             own = [sign for sign in signs if sign.constant == name]
             if moved := _weighed(name, before[name], values, own, where):
                 changed[name] = moved
-    return Calibration(constants={**calibration.constants, **changed})
+    return msgspec.structs.replace(calibration, constants={**calibration.constants, **changed})
 
 
 _ORDER: Final = (
@@ -467,7 +467,7 @@ def with_observations(
             ),
             residuals=residuals,
         )
-    return Calibration(constants=constants)
+    return msgspec.structs.replace(calibration, constants=constants)
 
 
 def rescaled(predictions: Sequence[Prediction], calibration: Calibration) -> list[Prediction]:

@@ -375,7 +375,9 @@ def _cpu_generation(
     found = _Found.blank(len(rows), "cpu_generation")
     found.seconds, found.because = answer.seconds, list(answer.reasons)
     for place in [place for place, away in enumerate(elsewhere) if away]:
-        found.because[place] = f"runs on {rows[place]['backends']}, not on the processor that its row describes"
+        found.because[place] = (
+            f"runs on {rows[place]['backends']}, not on the processor that its row describes"
+        )
     found.tokens = np.nan_to_num(answer.tokens_per_s * answer.seconds)
     generated = [bool(number(row, "n_gen")) for row in rows]
     found.kinds = ["cpu_generation" if one else "cpu_prompt" for one in generated]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from tradewind.domain import codec, units
 from tradewind.domain.errors import InputError, nearest
+from tradewind.domain.host import Host
 from tradewind.domain.layout import Layout
 from tradewind.domain.plan import Plan
 from tradewind.domain.profile import Front
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from tradewind.decide.prediction.generation_cpu import Described
     from tradewind.decide.prediction.published import Prediction
+    from tradewind.domain.estimate import Calibration
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -47,6 +49,16 @@ def predict(
         ),
     ],
     out: OutOption = None,
+    host: Annotated[
+        Path | None,
+        typer.Option(
+            help="A machine that probe --out wrote: what it measured holds for rows about its device."
+        ),
+    ] = None,
+    observed: Annotated[
+        Path | None,
+        typer.Option(help="A table of your own runs, measured: they tighten predictions of the same kind."),
+    ] = None,
     score: Annotated[
         bool, typer.Option("--score", help="Compare with the measured columns of the tables.")
     ] = False,
@@ -73,13 +85,13 @@ def predict(
         )
         _of_run(sources[0], offer, variant, load, layout, out, as_json=as_json)
     elif score:
-        _scores(sources, as_json=as_json)
+        _scores(sources, _Known(host, observed), as_json=as_json)
     elif len(sources) > 1:
         raise InputError(
             f"{len(sources)} tables: give one, or --score to compare several with what was measured"
         )
     else:
-        _of_table(sources[0], out, as_json=as_json)
+        _of_table(sources[0], out, _Known(host, observed), as_json=as_json)
 
 
 def _of_run(
@@ -125,23 +137,61 @@ def _of_run(
         print_table(tables.estimate(estimate))
 
 
-def _predicted(found: Sequence[Mapping[str, str]]) -> list[Prediction]:
+class _Known(NamedTuple):
+    """What is known beside the shipped constants."""
+
+    host: Path | None
+    """A probed machine."""
+    observed: Path | None
+    """Measured runs."""
+
+
+def _predicted(found: Sequence[Mapping[str, str]], known: _Known) -> list[Prediction]:
     from tradewind.decide.prediction.fitted import with_defaults
-    from tradewind.decide.prediction.published import predict_rows
+    from tradewind.decide.prediction.probing import rescaled, with_observations
+    from tradewind.decide.prediction.scoring import measured_seconds
     from tradewind.files import sheets
 
-    known: dict[str, Described] = {}
+    calibration = with_defaults(sheets.calibration())
+    predictions = _by(found, known, calibration)
+    if known.observed is None:
+        return predictions
+    _, runs = rows.read(known.observed)
+    told = _by(runs, known, calibration)
+    measured = [measured_seconds(row, one) or math.nan for row, one in zip(runs, told, strict=True)]
+    if not any(value > 0.0 for value in measured):
+        raise InputError(f"{known.observed}: no row has a measurement, such as step_time_s or latency_ms")
+    return rescaled(predictions, with_observations(calibration, told, measured))
+
+
+def _by(found: Sequence[Mapping[str, str]], known: _Known, calibration: Calibration) -> list[Prediction]:
+    """Predictions by a calibration; by what its probe measured for rows about the device of the host."""
+    from tradewind.decide.prediction.devices import device_of
+    from tradewind.decide.prediction.probing import device_at_hand, tightened
+    from tradewind.decide.prediction.published import device_text, predict_rows
+    from tradewind.files import sheets
+
+    processors: dict[str, Described] = {}
     if any("instance_type" in row for row in found[:1]):
         from tradewind.run import market
 
-        known = dict(market.processors())
-    calibration = with_defaults(sheets.calibration())
-    return predict_rows(found, sheets.devices(), sheets.architectures(), calibration, processors=known)
+        processors = dict(market.processors())
+    devices, architectures = sheets.devices(), sheets.architectures()
+    predictions = predict_rows(found, devices, architectures, calibration, processors=processors)
+    if known.host is None:
+        return predictions
+    host = nouns.read(known.host, Host)
+    device = device_at_hand(host, devices)
+    here = predict_rows(
+        found, devices, architectures, tightened(calibration, host, device), processors=processors
+    )
+    own = [device_of(device_text(row), devices) == device for row in found]
+    return [tight if is_own else one for tight, is_own, one in zip(here, own, predictions, strict=True)]
 
 
-def _of_table(source: Path, out: Path | None, *, as_json: bool) -> None:
+def _of_table(source: Path, out: Path | None, known: _Known, *, as_json: bool) -> None:
     header, found = rows.read(source)
-    predictions = _predicted(found)
+    predictions = _predicted(found, known)
     columns = [name for name in header if name not in PREDICTED] + list(PREDICTED)
     answered = [{**row, **cells(row, one)} for row, one in zip(found, predictions, strict=True)]
     if out is not None:
@@ -184,14 +234,16 @@ def _digits(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _scores(sources: Sequence[Path], *, as_json: bool) -> None:
+def _scores(sources: Sequence[Path], known: _Known, *, as_json: bool) -> None:
     from tradewind.decide.prediction.scoring import score
     from tradewind.show import tables
 
     found = {}
     for source in sources:
         _, measured = rows.read(source)
-        found[source.name.removesuffix(".gz").removesuffix(".csv")] = score(measured, _predicted(measured))
+        found[source.name.removesuffix(".gz").removesuffix(".csv")] = score(
+            measured, _predicted(measured, known)
+        )
     if as_json:
         # What cannot be told (no memory stated, no layouts to choose among) is null.
         plain = {
