@@ -10,7 +10,7 @@ from hypothesis import settings
 os.environ["TRADEWIND_CATALOG"] = os.path.join(tempfile.gettempdir(), "tradewind-tests-have-no-catalogue")
 
 # The same examples on every run and no limit on time: a busy machine must not fail a law.
-settings.register_profile("tradewind", derandomize=True, deadline=None)
+settings.register_profile("tradewind", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("tradewind")
 
 GOAL = """\

@@ -72,7 +72,7 @@ goals = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(wanted=goals, several=several_offers)
 def test_the_search_equals_one_without_bounds(wanted, several):
     asked = asked_of(wanted)
