@@ -151,3 +151,24 @@ def test_regret_is_what_the_chosen_layout_takes_longer() -> None:
     found = score(layouts, predictions)
     assert found.regret_jobs == 1
     assert found.regret_mean == pytest.approx(float(layouts[chosen]["step_time_s"]) - 1.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(ROWS)),
+    data=st.data(),
+    cell=st.sampled_from(["", "0", "-1", "nan", "inf", "1e30", "abc", "0.5", "1e9", "w4a16-magic"]),
+)
+def test_no_cell_of_one_row_costs_the_others_their_answer(kind: str, data: st.DataObject, cell: str) -> None:
+    name = data.draw(st.sampled_from(sorted(ROWS[kind])))
+    broken, whole = predict({**ROWS[kind], name: cell}, ROWS[kind])
+    assert whole.seconds == pytest.approx(predict(ROWS[kind])[0].seconds, rel=1e-9)
+    assert math.isnan(broken.seconds) or 0.0 <= broken.seconds < math.inf
+    assert broken.because
+
+
+def test_an_unknown_precision_is_assumed_said_and_told_wider() -> None:
+    known, strange = predict(TRAINING, {**TRAINING, "precision": "fp11-special"})
+    assert "fp11-special" in strange.because
+    assert strange.seconds == pytest.approx(known.seconds)
+    assert strange.high / strange.low > known.high / known.low

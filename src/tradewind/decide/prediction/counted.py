@@ -580,7 +580,9 @@ def calls_of(
     known_networks = {model: architecture_of(model, architectures) for model in models}
     for place, row in enumerate(rows):
         model = row.get("model") or ""
-        read = _call_of(row, known_devices[_device_text(row)], known_networks.get(model))
+        # A row that states its counts is read by them alone, whatever other rows of its name leave out.
+        known = None if _counts(row) else known_networks[model]
+        read = _call_of(row, known_devices[_device_text(row)], known)
         if isinstance(read, str):
             reasons[place] = read
             continue

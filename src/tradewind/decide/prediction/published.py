@@ -22,6 +22,7 @@ from tradewind.decide.prediction.intervals import widen
 from tradewind.decide.prediction.jobs import MEASURED, number, training_jobs
 from tradewind.decide.prediction.steps import job_columns
 from tradewind.domain.architecture import Counted, Transformer
+from tradewind.domain.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +109,8 @@ def predict_rows(
     language models on processors; `calibration` has the constants and the misses that
     make the intervals, which hold the outcome in `level` of cases.
     """
-    stated = [{name: text for name, text in row.items() if name not in MEASURED} for row in rows]
+    legible = [_legible({name: text for name, text in row.items() if name not in MEASURED}) for row in rows]
+    stated = [row for row, _ in legible]
     constants = {name: constant.value for name, constant in calibration.constants.items()}
     places: dict[Kind, list[int]] = {}
     answers: list[Prediction | None] = [None] * len(rows)
@@ -124,10 +126,19 @@ def predict_rows(
             places.setdefault(kind, []).append(place)
     for kind, chosen in places.items():
         own = [stated[place] for place in chosen]
-        if kind == "cpu_generation":
-            found = _cpu_generation(own, processors or {}, architectures, constants)
-        else:
-            found = _ANSWERS[kind](own, devices, architectures, constants)
+        # Numbers that no machine has may overflow on the way; such rows end without an answer.
+        with np.errstate(all="ignore"):
+            if kind == "cpu_generation":
+                found = _cpu_generation(own, processors or {}, architectures, constants)
+            else:
+                found = _ANSWERS[kind](own, devices, architectures, constants)
+        for at, place in enumerate(chosen):
+            if doubts := legible[place][1]:
+                found.because[at] = "; ".join(
+                    part for part in (found.because[at], f"assumed: {doubts}") if part
+                )
+            elif not np.isfinite(found.seconds[at]) and not found.because[at]:
+                found.because[at] = "no finite answer: check the numbers of the row"
         found.distance = np.array(
             [_distance(row, name, devices, calibration) for row, name in zip(own, found.kinds, strict=True)]
         )
@@ -172,6 +183,31 @@ class _Found:
         )
 
 
+_MOST: Final = 1e16
+"""No count, size or width of a row is larger: the largest networks have 1e13 weights."""
+
+
+def _legible(row: dict[str, str]) -> tuple[dict[str, str], str]:
+    """A row without cells that mean nothing, which are then unknown; and what was left out, in words."""
+    doubts = []
+    for name in ("precision", "dtype"):
+        if row.get(name):
+            try:
+                precision_of(row[name])
+            except InputError:
+                doubts.append(f"{name} {row[name]!r} is not known")
+                row[name] = ""
+    for name, text in tuple(row.items()):
+        try:
+            value = float(text or 0.0)
+        except ValueError:
+            continue
+        if not 0.0 <= value <= _MOST:
+            doubts.append(f"{name} {text!r} is no number of a machine")
+            row[name] = ""
+    return row, ", ".join(doubts)
+
+
 def family_of(model: str) -> str:
     """The first word of a network's name: what its relatives share.
 
@@ -213,7 +249,8 @@ def _none(kind: Kind | None, why: str) -> Prediction:
 
 
 def _with_intervals(found: _Found, kind: Kind, calibration: Calibration, level: float) -> list[Prediction]:
-    known = np.isfinite(found.seconds)
+    known = np.isfinite(found.seconds) & (found.seconds >= 0.0)
+    found.seconds = np.where(known, found.seconds, np.nan)
     low, high = widen(np.where(known, found.seconds, 1.0), found.kinds, found.distance, calibration, level)
     return [
         Prediction(
