@@ -35,16 +35,19 @@ if TYPE_CHECKING:
     from tradewind.domain.explanation import Basis
     from tradewind.domain.goal import Goal
     from tradewind.domain.noun import Origin, Rejected
+    from tradewind.domain.offer import Offer
     from tradewind.domain.plan import Candidate, Plan
 
 __all__ = [
     "TIGHT",
+    "bound_of",
     "explain",
     "grouped",
     "neighbour",
     "neighbours_of",
     "option_of",
     "places_of",
+    "price_of",
     "price_turns",
 ]
 
@@ -151,7 +154,7 @@ def _bounds(plan: Plan) -> tuple[Bound, ...]:
             f"; simulated as slow as the confidence supposes: {units.show(simulated.slow_s.likely, 'time')}"
         )
     found = [
-        _bound(serve.percentile, serve.latency_s, latency.high, "s", said, "predicted"),
+        bound_of(serve.percentile, serve.latency_s, latency.high, "s", said, "predicted"),
         Bound(
             name="confidence",
             asked=goal.confidence,
@@ -162,7 +165,7 @@ def _bounds(plan: Plan) -> tuple[Bound, ...]:
             because="room is the allowed risk that is not taken",
             origin="predicted",
         ),
-        _bound(
+        bound_of(
             "budget",
             goal.budget_usd_per_month,
             choice.cost_usd_per_month,
@@ -190,12 +193,12 @@ def _bounds(plan: Plan) -> tuple[Bound, ...]:
     if estimate.memory_bytes is not None:
         held = layout.replicas_per_instance * estimate.memory_bytes.high
         said = f"{layout.replicas_per_instance} server process{'' if layout.replicas_per_instance == 1 else 'es'}"
-        found.append(_bound("memory of a machine", offer.memory_bytes, held, "bytes", said, "predicted"))
+        found.append(bound_of("memory of a machine", offer.memory_bytes, held, "bytes", said, "predicted"))
     cores = offer.physical_cores or offer.vcpus
     used = layout.replicas_per_instance * layout.threads
     said = "physical cores" if offer.physical_cores else "virtual CPUs; no source states the cores"
     needed = layout.instances - layout.spare_instances
-    full = _bound("cores of a machine", float(cores), float(used), "cores", said, "quoted")
+    full = bound_of("cores of a machine", float(cores), float(used), "cores", said, "quoted")
     # That every core has its process holds nothing back while a single machine carries the load.
     found.append(full if needed > 1 else msgspec.structs.replace(full, tight=False))
     spare = f", and {layout.spare_instances} spare for interruptions" if layout.spare_instances else ""
@@ -226,27 +229,13 @@ def _bounds(plan: Plan) -> tuple[Bound, ...]:
             )
         )
     else:
-        found.append(_bound("quota", most, float(layout.instances), "machines", "of this offer", "quoted"))
+        found.append(bound_of("quota", most, float(layout.instances), "machines", "of this offer", "quoted"))
     return tuple(found)
 
 
 def _room(limit: float, used: float) -> float:
-    """Share of a limit that is left."""
-    return 1.0 - used / limit if limit > 0.0 else 0.0 if used <= 0.0 else -math.inf
-
-
-def _bound(name: str, limit: float, used: float, unit: str, because: str, origin: Origin) -> Bound:
-    room = _room(limit, used)
-    return Bound(
-        name=name,
-        asked=limit,
-        got=used,
-        unit=unit,
-        room=room,
-        tight=room <= TIGHT,
-        because=because,
-        origin=origin,
-    )
+    """Share of a limit that is left; -1 where nothing was allowed and something is used."""
+    return 1.0 - used / limit if limit > 0.0 else 0.0 if used <= 0.0 else -1.0
 
 
 def _quality(plan: Plan) -> list[Bound]:
@@ -494,21 +483,41 @@ def grouped(rejected: Iterable[Rejected]) -> tuple[Fallen, ...]:
     )
 
 
+def price_of(offer: Offer) -> Sourced:
+    """Where the price of a machine comes from."""
+    trust = {"A": "the vendor's list", "B": "derived from the vendor's list", "C": "old or second-hand"}
+    return Sourced(
+        what="price of a machine",
+        value=offer.price_usd_per_hour,
+        unit="usd/h",
+        origin="quoted",
+        source=f"{offer.source} ({offer.confidence}: {trust.get(offer.confidence, 'unknown')})",
+        as_of=offer.as_of,
+    )
+
+
+def bound_of(
+    name: str, limit: float, used: float, unit: str, because: str, origin: Origin = "predicted"
+) -> Bound:
+    """A limit and how much of it a choice uses."""
+    room = _room(limit, used)
+    return Bound(
+        name=name,
+        asked=limit,
+        got=used,
+        unit=unit,
+        room=room,
+        tight=room <= TIGHT,
+        because=because,
+        origin=origin,
+    )
+
+
 def _sources(plan: Plan) -> tuple[Sourced, ...]:
     """Where each number of the choice comes from."""
     choice, estimate, goal = plan.choice, plan.choice.estimate, plan.goal
     offer = choice.offer
-    trust = {"A": "the vendor's list", "B": "derived from the vendor's list", "C": "old or second-hand"}
-    found = [
-        Sourced(
-            what="price of a machine",
-            value=offer.price_usd_per_hour,
-            unit="usd/h",
-            origin="quoted",
-            source=f"{offer.source} ({offer.confidence}: {trust.get(offer.confidence, 'unknown')})",
-            as_of=offer.as_of,
-        )
-    ]
+    found = [price_of(offer)]
     found += [
         Sourced(
             what=f"cost: {part.name}",

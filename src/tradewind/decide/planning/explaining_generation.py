@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tradewind.decide.planning import sensitivity
-from tradewind.decide.planning.explaining import TIGHT, grouped, neighbours_of, places_of
+from tradewind.decide.planning.explaining import bound_of, grouped, neighbours_of, places_of, price_of
 from tradewind.domain import units
 from tradewind.domain.explanation import Bound, Explanation, Option, Part, Sourced, Turn
 from tradewind.domain.generating import BOUNDS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tradewind.domain.device import Device
     from tradewind.domain.generating import Bound as BoundName
     from tradewind.domain.generating import GenerateGoal, GenerationCandidate, GenerationPlan
-    from tradewind.domain.noun import Origin, Range
+    from tradewind.domain.noun import Range
 
 __all__ = ["explain_generation", "option_of_generation"]
 
@@ -136,30 +136,14 @@ def option_of_generation(candidate: GenerationCandidate, goal: GenerateGoal) -> 
     )
 
 
-def _bound(
-    name: str, limit: float, used: float, unit: str, because: str, origin: Origin = "predicted"
-) -> Bound:
-    room = 1.0 - used / limit if limit > 0.0 else 0.0
-    return Bound(
-        name=name,
-        asked=limit,
-        got=used,
-        unit=unit,
-        room=room,
-        tight=room <= TIGHT,
-        because=because,
-        origin=origin,
-    )
-
-
 def _bounds(plan: GenerationPlan, devices: dict[str, Device]) -> tuple[Bound, ...]:
     goal, choice = plan.goal, plan.choice
     found = []
     for name in _asked(goal):
         figure = _figure(choice, name)
         said = f"likely {units.show(figure.likely, 'time')}; the upper end of the interval is held against it"
-        found.append(_bound(_words(name), goal.generate.bound_s(name), figure.high, "s", said))
-    risk = _bound(
+        found.append(bound_of(_words(name), goal.generate.bound_s(name), figure.high, "s", said))
+    risk = bound_of(
         "confidence",
         1.0 - goal.confidence,
         1.0 - choice.confidence,
@@ -168,7 +152,7 @@ def _bounds(plan: GenerationPlan, devices: dict[str, Device]) -> tuple[Bound, ..
     )
     found += [
         msgspec.structs.replace(risk, asked=goal.confidence, got=choice.confidence),
-        _bound(
+        bound_of(
             "budget",
             goal.budget_usd_per_month,
             choice.cost_usd_per_month,
@@ -176,14 +160,14 @@ def _bounds(plan: GenerationPlan, devices: dict[str, Device]) -> tuple[Bound, ..
             "the parts add up",
             "quoted",
         ),
-        _bound(
+        bound_of(
             "load",
             1.0,
             choice.load_share,
             "share",
             "of the most requests that the machines bear with the bounds kept, with the goal's confidence",
         ),
-        _bound(
+        bound_of(
             "accelerators",
             float(goal.accelerators_at_most),
             float(choice.layout.devices),
@@ -195,11 +179,11 @@ def _bounds(plan: GenerationPlan, devices: dict[str, Device]) -> tuple[Bound, ..
     if device is not None:
         said = f"of the fullest device, weights, cache and work; {device.name} as its data sheet states"
         found.append(
-            _bound("memory of a device", device.memory_bytes, choice.memory_bytes.high, "bytes", said)
+            bound_of("memory of a device", device.memory_bytes, choice.memory_bytes.high, "bytes", said)
         )
     if choice.offer.most_machines is not None:
         most = choice.offer.most_machines
-        found.append(_bound("quota", most, float(choice.machines), "machines", "of this offer", "quoted"))
+        found.append(bound_of("quota", most, float(choice.machines), "machines", "of this offer", "quoted"))
     return tuple(found)
 
 
@@ -280,16 +264,7 @@ def _turns(plan: GenerationPlan, kept: Sequence[GenerationCandidate]) -> tuple[T
 def _sources(plan: GenerationPlan) -> tuple[Sourced, ...]:
     choice = plan.choice
     offer = choice.offer
-    found = [
-        Sourced(
-            what="price of a machine",
-            value=offer.price_usd_per_hour,
-            unit="usd/h",
-            origin="quoted",
-            source=f"{offer.source} ({offer.confidence})",
-            as_of=offer.as_of,
-        )
-    ]
+    found = [price_of(offer)]
     found += [
         Sourced(
             what=f"cost: {part.name}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tradewind.decide.planning import sensitivity
-from tradewind.decide.planning.explaining import TIGHT, grouped, neighbours_of, places_of
+from tradewind.decide.planning.explaining import bound_of, grouped, neighbours_of, places_of, price_of
 from tradewind.decide.prediction.pipelines import simulated, stretch_s
 from tradewind.domain import units
 from tradewind.domain.explanation import Bar, Bound, Explanation, Option, Part, Share, Sourced, Turn
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tradewind.decide.prediction.pipelines import PipelineSchedule
     from tradewind.domain.device import Device
     from tradewind.domain.layout import TrainingLayout
-    from tradewind.domain.noun import Origin
     from tradewind.domain.training import TrainingCandidate, TrainingPlan
 
 __all__ = ["explain_training", "layout_words", "option_of_training", "shares_of", "step_timeline"]
@@ -152,25 +151,9 @@ def option_of_training(candidate: TrainingCandidate) -> Option:
     )
 
 
-def _bound(
-    name: str, limit: float, used: float, unit: str, because: str, origin: Origin = "predicted"
-) -> Bound:
-    room = 1.0 - used / limit if limit > 0.0 else 0.0
-    return Bound(
-        name=name,
-        asked=limit,
-        got=used,
-        unit=unit,
-        room=room,
-        tight=room <= TIGHT,
-        because=because,
-        origin=origin,
-    )
-
-
 def _bounds(plan: TrainingPlan, devices: dict[str, Device]) -> tuple[Bound, ...]:
     goal, choice = plan.goal, plan.choice
-    risk = _bound(
+    risk = bound_of(
         "confidence",
         1.0 - goal.confidence,
         1.0 - choice.confidence,
@@ -178,14 +161,14 @@ def _bounds(plan: TrainingPlan, devices: dict[str, Device]) -> tuple[Bound, ...]
         "room is the allowed risk that is not taken",
     )
     found = [
-        _bound(
+        bound_of(
             "deadline",
             goal.train.deadline_s,
             choice.duration_s.high,
             "s",
             f"likely {units.show(choice.duration_s.likely, 'time')}; the upper end of the interval is held against it",
         ),
-        _bound(
+        bound_of(
             "budget",
             goal.budget_usd,
             choice.cost_usd.high,
@@ -193,18 +176,18 @@ def _bounds(plan: TrainingPlan, devices: dict[str, Device]) -> tuple[Bound, ...]
             f"likely {units.show(choice.cost_usd.likely, 'money')}; the upper end of the interval is held against it",
         ),
         msgspec.structs.replace(risk, asked=goal.confidence, got=choice.confidence),
-        _bound(
+        bound_of(
             "accelerators",
             float(goal.accelerators_at_most),
             float(choice.accelerators),
             "accelerators",
-            f"{choice.machines} machines of {choice.accelerators // max(choice.machines, 1)} {choice.device}",
+            f"{choice.machines} x {choice.accelerators // max(choice.machines, 1)} {choice.device}",
         ),
     ]
     device = devices.get(choice.device)
     if device is not None:
         found.append(
-            _bound(
+            bound_of(
                 "memory of a device",
                 device.memory_bytes,
                 choice.memory_bytes.high,
@@ -229,7 +212,7 @@ def _bounds(plan: TrainingPlan, devices: dict[str, Device]) -> tuple[Bound, ...]
     )
     if choice.offer.most_machines is not None:
         found.append(
-            _bound(
+            bound_of(
                 "quota",
                 choice.offer.most_machines,
                 float(choice.machines),
@@ -323,16 +306,7 @@ def _turns(plan: TrainingPlan, kept: Sequence[TrainingCandidate]) -> tuple[Turn,
 def _sources(plan: TrainingPlan) -> tuple[Sourced, ...]:
     choice = plan.choice
     offer = choice.offer
-    found = [
-        Sourced(
-            what="price of a machine",
-            value=offer.price_usd_per_hour,
-            unit="usd/h",
-            origin="quoted",
-            source=f"{offer.source} ({offer.confidence})",
-            as_of=offer.as_of,
-        )
-    ]
+    found = [price_of(offer)]
     found += [
         Sourced(
             what=f"cost: {part.name}",

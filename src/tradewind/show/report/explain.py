@@ -152,11 +152,11 @@ def _limits(found: Explanation) -> Html:
     asked_again = any(one.saves_usd is not None for one in found.bounds)
     columns = [
         Column("What", "short"),
-        Column("Used", "drawing"),
+        Column("Used", "strip"),
         Column("Limit", "number"),
         Column("The choice", "number"),
         Column("Room", "number"),
-        Column("Loosened, and why" if asked_again else "Why", "wide"),
+        Column("Loosened, and why" if asked_again else "Why"),
     ]
     rows: list[Row] = []
     for one in found.bounds:

@@ -100,7 +100,7 @@ class Column(NamedTuple):
 
     heading: str
     kind: str = "words"
-    """"words", "short" (one line), "number", "wide" or "drawing"."""
+    """"words", "short" (one line), "number", "wide", "drawing" or, narrower, "strip"."""
 
 
 class Cell(NamedTuple):
